@@ -1,0 +1,81 @@
+"""What every source of labelled images offers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monai_unlearnable.types import StoredArray
+
+__all__ = ["Sample", "Source", "Task"]
+
+
+class Task(str, Enum):
+    """What a label is."""
+
+    SINGLE_LABEL = "single_label"
+    MULTI_LABEL = "multi_label"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled image as it lies in its file.
+
+    Attributes:
+        sample_id: stable name of the image inside its source, with ``/`` as separator.
+        image: stored integers, channel first ``(channel, *space)``, uint8 or uint16, in levels.
+        label: a class index (int64 scalar array) or a vector of 0/1 (int64, shape ``(classes,)``).
+    """
+
+    sample_id: str
+    image: StoredArray
+    label: NDArray[np.int64]
+
+
+class Source(ABC):
+    """A read-only, ordered set of labelled images; pixels are read one image at a time.
+
+    Attributes:
+        path: the file or folder that the images are read from.
+        task: single-label or multi-label.
+        class_names: a name for each class (single-label) or label column (multi-label).
+        sample_ids: one unique, stable id for each image, in order.
+        labels: ``(n,)`` int64 class indices, or ``(n, classes)`` int64 of 0/1.
+    """
+
+    path: Path
+    task: Task
+    class_names: tuple[str, ...]
+    sample_ids: tuple[str, ...]
+    labels: NDArray[np.int64]
+
+    @abstractmethod
+    def read(self, index: int) -> StoredArray:
+        """Read the stored integers of image ``index``, channel first ``(channel, *space)``.
+
+        Raises:
+            SourceError: the file cannot be read, or is of a kind that is not handled.
+        """
+
+    @abstractmethod
+    def shape(self, index: int) -> tuple[int, ...]:
+        """Return ``(channel, *space)`` of image ``index`` without decoding its pixels."""
+
+    @abstractmethod
+    def dtype(self, index: int) -> np.dtype[np.integer]:
+        """Return the stored integer type of image ``index``: uint8 or uint16."""
+
+    def __len__(self) -> int:
+        return len(self.sample_ids)
+
+    def __getitem__(self, index: int) -> Sample:
+        return Sample(self.sample_ids[index], self.read(index), self.labels[index])
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[index] for index in range(len(self)))

@@ -1,0 +1,53 @@
+"""Shapes and dtypes, written once.
+
+``batch`` counts images, ``channel`` their channels, ``*space`` is ``height width`` or
+``depth height width``. Images and deltas are in *levels* (integer steps of the stored file)
+unless a docstring says otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
+from numpy.typing import NDArray
+from torch import Tensor
+
+__all__ = [
+    "ClassLabels",
+    "Deltas",
+    "Images",
+    "Labels",
+    "Logits",
+    "MultiLabels",
+    "PerSample",
+    "PerSampleFlag",
+    "StoredArray",
+    "StoredLevels",
+]
+
+Images: TypeAlias = Float[Tensor, "batch channel *space"]
+"""Images in levels, float32 (every integer up to 2**24 is exact)."""
+
+Deltas: TypeAlias = Float[Tensor, "batch channel *space"]
+"""Deltas in levels, float32 while they are optimised."""
+
+StoredLevels: TypeAlias = Int[Tensor, "batch channel *space"]
+"""Deltas in whole levels, as a store keeps them (int8 or int16)."""
+
+ClassLabels: TypeAlias = Int[Tensor, " batch"]
+"""One class index for each image, int64."""
+
+MultiLabels: TypeAlias = Float[Tensor, "batch classes"]
+"""One 0/1 float for each image and label."""
+
+Labels: TypeAlias = Shaped[Tensor, "batch ..."]
+"""Either :data:`ClassLabels` or :data:`MultiLabels`."""
+
+Logits: TypeAlias = Float[Tensor, "batch classes"]
+PerSample: TypeAlias = Float[Tensor, " batch"]
+PerSampleFlag: TypeAlias = Bool[Tensor, " batch"]
+
+StoredArray: TypeAlias = NDArray[np.integer]
+"""Stored integers of one image, channel first: (channel, *space)."""
