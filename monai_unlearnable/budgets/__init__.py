@@ -1,0 +1,8 @@
+"""HOW LARGE may a delta be? Frozen values and pure functions, torch only."""
+
+from monai_unlearnable.budgets.base import Budget
+from monai_unlearnable.budgets.intensity import Radius, RadiusUnit, parse_radius
+from monai_unlearnable.budgets.lp import L2Budget, LinfBudget
+from monai_unlearnable.budgets.quantise import to_levels
+
+__all__ = ["Budget", "L2Budget", "LinfBudget", "Radius", "RadiusUnit", "parse_radius", "to_levels"]

@@ -1,0 +1,80 @@
+"""The L-inf and the L2 ball."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from monai_unlearnable.budgets.base import Budget, per_sample
+from monai_unlearnable.types import Deltas, Images, PerSample
+
+__all__ = ["L2Budget", "LinfBudget"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinfBudget(Budget):
+    """No pixel changes by more than ``radius_levels``: max |delta| <= radius.
+
+    Example:
+        >>> budget = LinfBudget(radius_levels=8)
+        >>> image = torch.tensor([[[[2.0, 100.0]]]])
+        >>> budget.project(torch.tensor([[[[-20.0, 20.0]]]]), image).flatten().tolist()
+        [-2.0, 8.0]
+    """
+
+    norm_name: ClassVar[str] = "linf"
+
+    def norm(self, delta: Deltas) -> PerSample:
+        """Largest absolute value of each delta, in levels."""
+        return delta.flatten(1).abs().amax(1)
+
+    def project_ball(self, delta: Deltas) -> Deltas:
+        """Clamp every value to the radius."""
+        return delta.clamp(-self.radius_levels, self.radius_levels)
+
+    def steepest(self, gradient: Deltas) -> Deltas:
+        """Sign of the gradient."""
+        return gradient.sign()
+
+    def random(self, image: Images, *, generator: torch.Generator | None = None) -> Deltas:
+        """Uniform in the cube of half-width ``radius_levels``."""
+        draw = torch.rand(image.shape, generator=generator, device=image.device, dtype=image.dtype)
+        return self.radius_levels * (2 * draw - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class L2Budget(Budget):
+    """The Euclidean length of a delta over all its pixels is at most ``radius_levels``.
+
+    Example:
+        >>> budget = L2Budget(radius_levels=5)
+        >>> image = torch.full((1, 1, 1, 2), 100.0)
+        >>> budget.project(torch.tensor([[[[30.0, 40.0]]]]), image).round(decimals=4).flatten().tolist()
+        [3.0, 4.0]
+    """
+
+    norm_name: ClassVar[str] = "l2"
+
+    def norm(self, delta: Deltas) -> PerSample:
+        """Euclidean length of each delta, in levels."""
+        return torch.linalg.vector_norm(delta.flatten(1), dim=1)
+
+    def project_ball(self, delta: Deltas) -> Deltas:
+        """Scale deltas that are too long back onto the sphere."""
+        length = self.norm(delta)
+        scale = torch.where(length > self.radius_levels, self.radius_levels / length, torch.ones_like(length))
+        return delta * per_sample(scale, delta)
+
+    def steepest(self, gradient: Deltas) -> Deltas:
+        """Gradient divided by its length; a zero gradient stays zero."""
+        length = self.norm(gradient)
+        return gradient / per_sample(torch.where(length > 0, length, torch.ones_like(length)), gradient)
+
+    def random(self, image: Images, *, generator: torch.Generator | None = None) -> Deltas:
+        """Uniform in the ball: a Gaussian direction, and a length by the ball's volume."""
+        direction = torch.randn(image.shape, generator=generator, device=image.device, dtype=image.dtype)
+        size = image[0].numel()
+        share = torch.rand(len(image), generator=generator, device=image.device, dtype=image.dtype)
+        return self.steepest(direction) * per_sample(self.radius_levels * share ** (1 / size), image)
