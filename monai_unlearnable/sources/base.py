@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_unlearnable.errors import SourceError
 from monai_unlearnable.types import StoredArray
 
-__all__ = ["Sample", "Source", "Task"]
+__all__ = ["Progress", "Sample", "Source", "Task"]
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with the number of images done and the number of all images."""
 
 
 class Task(str, Enum):
@@ -79,3 +84,20 @@ class Source(ABC):
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))
+
+    def check_readable(self, progress: Progress | None = None) -> None:
+        """Decode every image once, so that a damaged file is found before hours are spent.
+
+        Args:
+            progress: called after each image with (done, all).
+
+        Raises:
+            SourceError: an image cannot be read, or has another shape or type than its header says.
+        """
+        for index, sample_id in enumerate(self.sample_ids):
+            image = self.read(index)
+            said, found = (self.shape(index), self.dtype(index)), (image.shape, image.dtype)
+            if said != found:
+                raise SourceError(f"{self.path}: {sample_id}: the header says {said}, the pixels are {found}.")
+            if progress is not None:
+                progress(index + 1, len(self))

@@ -1,0 +1,9 @@
+"""Where labelled images come from: an ``.npz`` file, class folders, or a folder with a labels CSV."""
+
+from monai_unlearnable.sources.base import Progress, Sample, Source, Task
+from monai_unlearnable.sources.csv_labels import CsvSource
+from monai_unlearnable.sources.folder import ClassFolderSource
+from monai_unlearnable.sources.npz import NpzSource
+from monai_unlearnable.sources.open import open_source
+
+__all__ = ["ClassFolderSource", "CsvSource", "NpzSource", "Progress", "Sample", "Source", "Task", "open_source"]
