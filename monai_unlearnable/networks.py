@@ -1,0 +1,47 @@
+"""Networks that this package builds from MONAI's parts."""
+
+from __future__ import annotations
+
+from monai.networks.nets import ResNet
+
+__all__ = ["small_resnet"]
+
+
+def small_resnet(*, spatial_dims: int, in_channels: int, num_classes: int) -> ResNet:
+    """Build a small residual network for small images: widths 16, 32, 64, 128, one block each.
+
+    The first convolution is 3x3 with stride 1 and there is no max pooling, so that images of 28 pixels keep
+    enough grid for three halvings. The weights come from torch's global generator: seed it before the call.
+
+    Args:
+        spatial_dims: 2 for pictures, 3 for volumes.
+        in_channels: channels of an image.
+        num_classes: classes (single-label) or label columns (multi-label).
+
+    Returns:
+        A network from ``(batch, in_channels, *space)`` float32 to logits ``(batch, num_classes)``.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Example:
+        >>> import torch
+        >>> network = small_resnet(spatial_dims=2, in_channels=1, num_classes=3)
+        >>> network(torch.zeros(4, 1, 28, 28)).shape
+        torch.Size([4, 3])
+    """
+    if spatial_dims not in (2, 3):
+        raise ValueError(f"spatial_dims={spatial_dims}: small_resnet is built for 2 (pictures) or 3 (volumes).")
+    if in_channels < 1 or num_classes < 1:
+        raise ValueError(f"in_channels={in_channels}, num_classes={num_classes}: both must be at least 1.")
+    return ResNet(
+        block="basic",
+        layers=[1, 1, 1, 1],
+        block_inplanes=[16, 32, 64, 128],
+        spatial_dims=spatial_dims,
+        n_input_channels=in_channels,
+        conv1_t_size=3,
+        conv1_t_stride=1,
+        no_max_pool=True,
+        num_classes=num_classes,
+    )
