@@ -1,0 +1,98 @@
+"""What the owner's ledger says about a release: its deltas and the originals that follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monai_unlearnable.errors import LedgerError, ReleaseError, StoreError
+from monai_unlearnable.release.budget import ReleaseBudget
+from monai_unlearnable.release.formats.base import ReleaseFormat
+from monai_unlearnable.release.formats.npz import NpzFormat
+from monai_unlearnable.release.formats.png import PngFormat
+from monai_unlearnable.release.hashing import pixels_sha256
+from monai_unlearnable.release.ledger import LedgerContent, read_ledger
+from monai_unlearnable.release.records import SampleRecord
+from monai_unlearnable.stores.mapped import MappedStore
+from monai_unlearnable.types import StoredArray
+
+__all__ = ["OwnerSide", "open_owner_side", "release_format"]
+
+
+@dataclass(frozen=True)
+class OwnerSide:
+    """A complete ledger, opened for reading.
+
+    Attributes:
+        content: what ``ledger.json`` holds.
+        budget: the budget of the release.
+        deltas: the applied deltas by sample id.
+        format: how the released files are read and written.
+    """
+
+    content: LedgerContent
+    budget: ReleaseBudget
+    deltas: MappedStore
+    format: ReleaseFormat
+
+    def delta(self, sample: SampleRecord, shape: tuple[int, ...]) -> NDArray[np.int64]:
+        """Return the applied delta of an image, int64 levels.
+
+        Raises:
+            ReleaseError: the ledger has no delta of this shape for it.
+        """
+        if sample.sample_id not in self.deltas or self.deltas.shape(sample.sample_id) != shape:
+            raise ReleaseError("the ledger holds no delta of this image's shape")
+        levels: NDArray[np.int64] = self.deltas.read([sample.sample_id])[0].numpy().astype(np.int64)
+        return levels
+
+    def original(self, sample: SampleRecord, released: StoredArray) -> StoredArray:
+        """Take the delta off a released image and prove that the result is the original.
+
+        Raises:
+            ReleaseError: it is not, because the released pixels or the stored delta were changed.
+        """
+        wide = released.astype(np.int64) - self.delta(sample, released.shape)
+        limits = np.iinfo(released.dtype)
+        original = wide.astype(released.dtype)
+        inside = int(wide.min()) >= limits.min and int(wide.max()) <= limits.max
+        if not inside or pixels_sha256(original) != sample.original_sha256:
+            raise ReleaseError(
+                "released pixels minus stored delta are not the original: the file or the ledger's deltas were changed"
+            )
+        return original
+
+
+def open_owner_side(ledger: str | Path) -> OwnerSide:
+    """Open a ledger for verifying or restoring.
+
+    Raises:
+        LedgerError: there is none, it is damaged, or its run has not finished.
+    """
+    content = read_ledger(ledger)
+    if content.status != "complete" or content.budget is None:
+        raise LedgerError(f"{ledger}: its run has not finished; take it up again with the command that began it.")
+    try:
+        deltas = MappedStore.open(Path(ledger) / "deltas")
+    except StoreError as error:
+        raise LedgerError(f"{ledger}: its deltas cannot be read ({error}).") from error
+    try:
+        return OwnerSide(content, content.budget, deltas, release_format(content.format, content.protected_array))
+    except ReleaseError as error:
+        raise LedgerError(f"{ledger}: {error}") from error
+
+
+def release_format(name: str, protected_array: str) -> ReleaseFormat:
+    """Return the file format that a manifest or ledger names.
+
+    Raises:
+        ReleaseError: there is no such format.
+    """
+    if name == PngFormat.name:
+        return PngFormat()
+    if name == NpzFormat.name:
+        return NpzFormat(split=protected_array.removesuffix("_images"))
+    raise ReleaseError(f"there is no release format {name!r}.")

@@ -1,0 +1,104 @@
+"""What the ledger remembers of each file and sample, and how it is parsed without trust."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from monai_unlearnable.errors import LedgerError
+from monai_unlearnable.release.paths import is_plain_name
+
+__all__ = ["FileRecord", "SampleRecord", "parse_file_record"]
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class SampleRecord:
+    """One image of a released file.
+
+    Attributes:
+        sample_id: its id in the source.
+        label: class index, or a list of 0/1.
+        original_sha256: hash of the original's type, shape and pixels.
+        released_sha256: hash of the released image's type, shape and pixels.
+    """
+
+    sample_id: str
+    label: int | list[int]
+    original_sha256: str
+    released_sha256: str
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """One released file.
+
+    Attributes:
+        name: path relative to the release.
+        sha256: hash of the released file.
+        source_sha256: hash of the source's file ('' for a file that is made by the release).
+        source_format: ``npz``, ``png``, ``jpeg``, ``bmp``, or ``csv``.
+        converted: whether the source's file was of another format.
+        untouched: hash of each named part that is not protected.
+        samples: its images, in order.
+    """
+
+    name: str
+    sha256: str
+    source_sha256: str
+    source_format: str
+    converted: bool
+    untouched: dict[str, str]
+    samples: tuple[SampleRecord, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return asdict(self)
+
+
+def parse_file_record(value: object, *, where: str) -> FileRecord:
+    """Parse what :meth:`FileRecord.to_dict` wrote, checking types, names and hashes.
+
+    Raises:
+        LedgerError: something in it is not what a ledger holds.
+    """
+    entry = _fields(value, FileRecord, where)
+    name, untouched, samples = entry["name"], entry["untouched"], entry["samples"]
+    if not isinstance(name, str) or not is_plain_name(name):
+        raise LedgerError(f"{where}: the file name {name!r} is no plain relative path; this ledger is not trusted.")
+    where = f"{where}: file {name!r}"
+    _require(isinstance(samples, list) and isinstance(untouched, dict), f"{where}: samples or untouched are no lists.")
+    _require(isinstance(entry["converted"], bool), f"{where}: converted={entry['converted']!r} is not true or false.")
+    _require(isinstance(entry["source_format"], str), f"{where}: source_format is no text.")
+    for text in (entry["sha256"], *untouched.values(), *([entry["source_sha256"]] if entry["source_sha256"] else [])):
+        _require_sha256(text, where)
+    return FileRecord(**{**entry, "samples": tuple(_parse_sample(one, where=where) for one in samples)})
+
+
+def _parse_sample(value: object, *, where: str) -> SampleRecord:
+    entry = _fields(value, SampleRecord, where)
+    _require(isinstance(entry["sample_id"], str), f"{where}: sample_id {entry['sample_id']!r} is no text.")
+    label = entry["label"] if isinstance(entry["label"], list) else [entry["label"]]
+    _require(all(type(one) is int for one in label), f"{where}: label {entry['label']!r} is no whole number.")
+    _require_sha256(entry["original_sha256"], where)
+    _require_sha256(entry["released_sha256"], where)
+    return SampleRecord(**entry)
+
+
+def _fields(value: object, record: type[FileRecord] | type[SampleRecord], where: str) -> dict[str, Any]:
+    wanted = {one.name for one in fields(record)}
+    if not isinstance(value, Mapping) or set(value) != wanted:
+        raise LedgerError(f"{where}: an entry does not have the fields {sorted(wanted)}; the ledger is damaged.")
+    return dict(value)
+
+
+def _require_sha256(value: object, where: str) -> None:
+    _require(isinstance(value, str) and _SHA256.fullmatch(value) is not None, f"{where}: {value!r} is no SHA-256.")
+
+
+def _require(held: bool, message: str) -> None:
+    if not held:
+        raise LedgerError(f"{message} The ledger is damaged.")

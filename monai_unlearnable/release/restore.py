@@ -1,0 +1,102 @@
+"""Take the perturbation off a release again: the original pixels, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from monai_unlearnable.errors import ReleaseError, UnlearnableError
+from monai_unlearnable.release.atomic import atomic_file
+from monai_unlearnable.release.hashing import file_sha256, pixels_sha256
+from monai_unlearnable.release.owner import OwnerSide, open_owner_side
+from monai_unlearnable.release.paths import check_apart, is_empty, locate
+from monai_unlearnable.release.records import FileRecord
+from monai_unlearnable.release.report import Failure, RestoreReport
+from monai_unlearnable.sources.base import Progress
+from monai_unlearnable.types import StoredArray
+
+__all__ = ["restore_release"]
+
+
+def restore_release(
+    release: str | Path, ledger: str | Path, output: str | Path, *, progress: Progress | None = None
+) -> RestoreReport:
+    """Write the originals of a release, each proved by the ledger's hash of its pixels before it appears.
+
+    Files get the names and formats of the release: a source that was JPEG comes back as a PNG of its decoded pixels,
+    and the report names it.
+
+    Args:
+        release: the folder of protected files.
+        ledger: the owner's ledger.
+        output: folder to write to; must be empty.
+        progress: called with (images done, all images).
+
+    Returns:
+        What was restored, and which file could not be and why. A file that cannot is not written.
+
+    Raises:
+        ReleaseError: the release is missing, or the output is not empty or lies in another of the folders.
+        LedgerError: the ledger is missing, damaged or unfinished.
+    """
+    folder, target = Path(release), Path(output)
+    if not folder.is_dir():
+        raise ReleaseError(f"{folder}: there is no such folder.")
+    owner = open_owner_side(ledger)
+    check_apart({"output": target, "release": folder, "ledger": Path(ledger)})
+    if not is_empty(target):
+        raise ReleaseError(f"{target}: is not empty; originals are never written over anything. Give a new folder.")
+    target.mkdir(parents=True, exist_ok=True)
+    restored: list[FileRecord] = []
+    failures: list[Failure] = []
+    done, total = 0, sum(len(one.samples) for one in owner.content.files)
+    for record in owner.content.files:
+        try:
+            _restore_file(owner, record, folder, target)
+            restored.append(record)
+        except (UnlearnableError, OSError) as error:
+            failures.append(Failure(record.name, str(error)))
+        done += len(record.samples)
+        if progress is not None:
+            progress(done, total)
+    return RestoreReport(
+        files=tuple(one.name for one in restored),
+        images=sum(len(one.samples) for one in restored),
+        converted=tuple(one.name for one in restored if one.converted),
+        failures=tuple(failures),
+    )
+
+
+def _restore_file(owner: OwnerSide, record: FileRecord, folder: Path, target: Path) -> None:
+    released, path = locate(folder, record.name), locate(target, record.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as unfinished:
+        if not record.samples:
+            unfinished.write_bytes(released.read_bytes())
+            if file_sha256(unfinished) != record.sha256:
+                raise ReleaseError("its checksum is not the one that was published")
+            return
+        if owner.format.untouched_sha256(released) != record.untouched:
+            raise ReleaseError("what is not protected is not as it was in the source")
+        owner.format.write(unfinished, template=released, images=_originals(owner, record, released))
+        _prove(owner, record, unfinished)
+
+
+def _originals(owner: OwnerSide, record: FileRecord, released: Path) -> Iterator[StoredArray]:
+    for index, image in enumerate(owner.format.read(released)):
+        if index >= len(record.samples):
+            raise ReleaseError(f"holds more than the {len(record.samples)} images that were released")
+        sample = record.samples[index]
+        try:
+            yield owner.original(sample, image)
+        except ReleaseError as error:
+            raise ReleaseError(f"{sample.sample_id}: {error}") from error
+
+
+def _prove(owner: OwnerSide, record: FileRecord, path: Path) -> None:
+    """Read a restored file back and compare it with the ledger before it gets its name."""
+    found = [pixels_sha256(image) for image in owner.format.read(path)]
+    if found != [one.original_sha256 for one in record.samples]:
+        raise ReleaseError("the file read back does not hold the original pixels")
+    if owner.format.untouched_sha256(path) != record.untouched:
+        raise ReleaseError("the file read back does not hold what was not protected")

@@ -1,0 +1,202 @@
+"""Prove a release from its files: against its manifest, and pixel by pixel against the owner's ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from monai_unlearnable.errors import ReleaseError, UnlearnableError
+from monai_unlearnable.release.formats.base import ReleaseFormat
+from monai_unlearnable.release.hashing import file_sha256, pixels_sha256
+from monai_unlearnable.release.manifest import MANIFEST_NAME, read_manifest
+from monai_unlearnable.release.owner import OwnerSide, open_owner_side, release_format
+from monai_unlearnable.release.paths import locate
+from monai_unlearnable.release.records import FileRecord, SampleRecord
+from monai_unlearnable.release.report import Failure, VerifyReport
+from monai_unlearnable.sources.base import Progress
+from monai_unlearnable.sources.open import open_source
+from monai_unlearnable.types import StoredArray
+
+__all__ = ["verify_release"]
+
+
+def verify_release(
+    release: str | Path, ledger: str | Path | None = None, *, progress: Progress | None = None
+) -> VerifyReport:
+    """Read every file of a release again and check what its manifest, and its ledger, say about it.
+
+    Without a ledger: the manifest keeps to its schema, every file is there, has its checksum and decodes, none is
+    too many, and the folder opens as a labelled source. With the ledger also: every pixel differs from the original
+    by exactly the stored delta, inside the budget in whole levels and inside the valid range, and what is not
+    protected is as it was.
+
+    Args:
+        release: the folder.
+        ledger: the owner's ledger.
+        progress: called with (images done, all images).
+
+    Returns:
+        What was found; nothing is repaired.
+
+    Raises:
+        ReleaseError: there is no such folder.
+        LedgerError: the ledger is missing, damaged or unfinished.
+    """
+    folder = Path(release)
+    if not folder.is_dir():
+        raise ReleaseError(f"{folder}: there is no such folder.")
+    owner = None if ledger is None else open_owner_side(ledger)
+    tally = _Tally(folder)
+    _check_manifest(tally, owner)
+    if owner is not None:
+        total = sum(len(one.samples) for one in owner.content.files)
+        for record in owner.content.files:
+            _check_file(tally, owner, record)
+            if progress is not None:
+                progress(tally.images, total)
+    elif tally.format is not None:
+        total = sum(tally.expected.values())
+        for name, count in tally.expected.items():
+            _check_decodes(tally, name, count)
+            if progress is not None:
+                progress(tally.images, total)
+    return VerifyReport(
+        mode="public" if owner is None else "owner",
+        files=len(tally.names),
+        images=tally.images,
+        pixels=tally.pixels,
+        pixels_held=tally.pixels_held,
+        largest_delta_levels=tally.largest,
+        failures=tuple(tally.failures),
+    )
+
+
+@dataclass
+class _Tally:
+    """What has been found so far."""
+
+    folder: Path
+    format: ReleaseFormat | None = None
+    names: set[str] = field(default_factory=set)
+    expected: dict[str, int] = field(default_factory=dict)
+    failures: dict[Failure, None] = field(default_factory=dict)
+    checksums: dict[str, str] = field(default_factory=dict)
+    images: int = 0
+    pixels: int = 0
+    pixels_held: int = 0
+    largest: int = 0
+
+    def fail(self, file: str, reason: object, sample_id: str = "") -> None:
+        """Note a failure once."""
+        self.failures.setdefault(Failure(file, str(reason), sample_id))
+
+    def checksum(self, name: str) -> str:
+        """Return the checksum of a released file, read once."""
+        if name not in self.checksums:
+            self.checksums[name] = file_sha256(locate(self.folder, name))
+        return self.checksums[name]
+
+
+def _check_manifest(tally: _Tally, owner: OwnerSide | None) -> None:
+    """Check the manifest, the checksum of each file it lists, and that no other file is there."""
+    try:
+        manifest = read_manifest(tally.folder)
+    except ReleaseError as error:
+        tally.fail(MANIFEST_NAME, error)
+        return
+    tally.format = release_format(manifest.format, manifest.protected_array)
+    if owner is not None:
+        if file_sha256(tally.folder / MANIFEST_NAME) != owner.content.manifest_sha256:
+            tally.fail(MANIFEST_NAME, "is not the manifest that the ledger's run wrote")
+        listed, known = {one.name for one in manifest.files}, {one.name for one in owner.content.files}
+        for name in sorted(listed ^ known):
+            tally.fail(name, "is listed by only one of manifest and ledger")
+    _check_checksums(tally, {one.name: one.sha256 for one in manifest.files})
+    tally.expected = {one.name: one.images for one in manifest.files if one.images}
+    _check_surplus(tally)
+    _check_opens(tally, manifest.image_count)
+
+
+def _check_checksums(tally: _Tally, checksums: Mapping[str, str]) -> None:
+    for name, said in checksums.items():
+        tally.names.add(name)
+        try:
+            if tally.checksum(name) != said:
+                tally.fail(name, "its checksum is not the one that was published")
+        except FileNotFoundError:
+            tally.fail(name, "is missing")
+        except (OSError, ReleaseError) as error:
+            tally.fail(name, f"cannot be read ({error})")
+
+
+def _check_surplus(tally: _Tally) -> None:
+    for path in sorted(tally.folder.rglob("*")):
+        name = path.relative_to(tally.folder).as_posix()
+        if path.is_symlink() or (not path.is_dir() and name not in tally.names | {MANIFEST_NAME}):
+            tally.fail(name, "is not part of the release")
+
+
+def _check_opens(tally: _Tally, image_count: int) -> None:
+    """Check that a stranger can open the folder and finds as many labelled images as were published."""
+    split = getattr(tally.format, "split", "train")
+    try:
+        found = len(open_source(tally.folder, split=split))
+        if found != image_count:
+            tally.fail(MANIFEST_NAME, f"lists {image_count} images, the folder opens with {found}")
+    except (UnlearnableError, OSError) as error:
+        tally.fail(MANIFEST_NAME, f"the folder does not open as a labelled source: {error}")
+
+
+def _check_decodes(tally: _Tally, name: str, count: int) -> None:
+    assert tally.format is not None
+    try:
+        found = sum(1 for _ in tally.format.read(locate(tally.folder, name)))
+        tally.images += found
+        if found != count:
+            tally.fail(name, f"holds {found} images, the manifest says {count}")
+    except (UnlearnableError, OSError) as error:
+        tally.fail(name, f"cannot be decoded: {error}")
+
+
+def _check_file(tally: _Tally, owner: OwnerSide, record: FileRecord) -> None:
+    """Check one file against the ledger, image by image."""
+    _check_checksums(tally, {record.name: record.sha256})
+    if not record.samples:
+        return
+    try:
+        path = locate(tally.folder, record.name)
+        if owner.format.untouched_sha256(path) != record.untouched:
+            tally.fail(record.name, "what is not protected is not as it was in the source")
+        for sample, released in zip(record.samples, owner.format.read(path), strict=True):
+            tally.images += 1
+            _check_sample(tally, owner, record, sample, released)
+    except ValueError as error:  # every error of this package that reading can raise is one, and so is zip's
+        tally.fail(record.name, f"cannot be decoded: {error}")
+
+
+def _check_sample(
+    tally: _Tally, owner: OwnerSide, record: FileRecord, sample: SampleRecord, released: StoredArray
+) -> None:
+    tally.pixels += released.size
+    before = len(tally.failures)
+    try:
+        delta = owner.delta(sample, released.shape)
+        owner.original(sample, released)
+    except ReleaseError as error:
+        tally.fail(record.name, error, sample.sample_id)
+        return
+    tally.largest = max(tally.largest, int(np.abs(delta).max()))
+    span = owner.budget.span(released.dtype)
+    if pixels_sha256(released) != sample.released_sha256:
+        tally.fail(record.name, "its pixels are not those that were released", sample.sample_id)
+    if not owner.budget.holds(delta):
+        reached, allowed = owner.budget.measure(delta), owner.budget.radius_levels
+        tally.fail(record.name, f"changed by {reached:g} levels, the budget is {allowed:g}", sample.sample_id)
+    if int(released.min()) < span.low or int(released.max()) > span.high:
+        low, high = int(released.min()), int(released.max())
+        tally.fail(record.name, f"levels {low} to {high} leave {span.low} to {span.high}", sample.sample_id)
+    if len(tally.failures) == before:
+        tally.pixels_held += released.size
