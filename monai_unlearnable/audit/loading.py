@@ -1,0 +1,155 @@
+"""Images of a source, read from disk once into one tensor that a victim trains on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from monai_unlearnable.errors import SourceError
+from monai_unlearnable.sources.base import Source, Task
+from monai_unlearnable.types import Labels, StoredArray
+
+__all__ = ["ImageSet", "labels_by_name", "load_images"]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Labelled images of one size in memory.
+
+    Attributes:
+        images: ``(n, channel, *space)`` in levels: uint8 or int32 as stored, float32 where resized.
+        labels: ``(n,)`` int64, or ``(n, classes)`` float32 of 0/1.
+        full_scale: largest level of the kind of file: 255 for 8 bit, else the smallest ``2**bits - 1`` that
+            holds the brightest of these images (12-bit scans lie in 16-bit files).
+        task: what a label is.
+        class_count: number of classes or label columns.
+        sha256: of the stored pixels, labels and sample ids.
+    """
+
+    images: Tensor
+    labels: Labels
+    full_scale: float
+    task: Task
+    class_count: int
+    sha256: str
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def channels(self) -> int:
+        """Channels of an image."""
+        return int(self.images.shape[1])
+
+    @property
+    def spatial_dims(self) -> int:
+        """2 for pictures, 3 for volumes."""
+        return self.images.ndim - 2
+
+
+def load_images(
+    source: Source,
+    *,
+    indices: Sequence[int] | None = None,
+    size_px: int | None = None,
+    class_names: Sequence[str] | None = None,
+) -> ImageSet:
+    """Read images from their files into one tensor.
+
+    Args:
+        source: where the images come from.
+        indices: which images, in this order (default: all).
+        size_px: every side of every image is interpolated to this size (linear, antialiased in 2D); None keeps
+            the stored grid.
+        class_names: the order of classes to number the labels by (default: the source's own).
+
+    Raises:
+        SourceError: no image, a class that ``class_names`` lacks, or images of different channel counts or
+            (without ``size_px``) different sizes.
+    """
+    chosen = range(len(source)) if indices is None else indices
+    if not len(chosen):
+        raise SourceError(f"{source.path}: no image is left to read; a victim needs at least one.")
+    _check_shapes(source, chosen, size_px=size_px)
+    digest = hashlib.sha256()
+    names = source.class_names if class_names is None else tuple(class_names)
+    numbered = labels_by_name(source, names)
+    brightest, tensors = 0, []
+    for index in chosen:
+        image = source.read(index)
+        brightest = max(brightest, int(image.max()), np.iinfo(np.uint8).max)
+        _hash_image(digest, source.sample_ids[index], image, numbered[index])
+        tensors.append(_as_tensor(image, size_px=size_px))
+    labels = torch.as_tensor(numbered[list(chosen)])
+    return ImageSet(
+        images=torch.stack(tensors),
+        labels=labels.float() if source.task is Task.MULTI_LABEL else labels.long(),
+        full_scale=float(2 ** brightest.bit_length() - 1),
+        task=source.task,
+        class_count=len(names),
+        sha256=digest.hexdigest(),
+    )
+
+
+def labels_by_name(source: Source, class_names: Sequence[str]) -> NDArray[np.int64]:
+    """Number the labels of a source by another source's order of classes.
+
+    Returns:
+        ``(n,)`` class indices or ``(n, classes)`` of 0/1, int64; a column the source lacks is an error.
+
+    Raises:
+        SourceError: the classes do not fit.
+    """
+    names = tuple(class_names)
+    if source.class_names == names:
+        return source.labels
+    surplus = [one for one in source.class_names if one not in names]
+    if surplus or (source.task is Task.MULTI_LABEL and len(source.class_names) != len(names)):
+        raise SourceError(
+            f"{source.path}: its classes {list(source.class_names)[:20]} do not fit the clean source's "
+            f"{list(names)[:20]}. Both need the same names."
+        )
+    position = np.array([names.index(one) for one in source.class_names], dtype=np.int64)
+    if source.task is Task.SINGLE_LABEL:
+        return position[source.labels]
+    numbered = np.zeros_like(source.labels)
+    numbered[:, position] = source.labels
+    return numbered
+
+
+def _check_shapes(source: Source, chosen: Sequence[int], *, size_px: int | None) -> None:
+    first = source.shape(chosen[0])
+    for index in chosen:
+        shape = source.shape(index)
+        if shape[0] != first[0] or len(shape) != len(first):
+            raise SourceError(
+                f"{source.path}: {source.sample_ids[index]!r} has shape {shape} (channels first), "
+                f"{source.sample_ids[chosen[0]]!r} has {first}; a victim needs one number of channels."
+            )
+        if size_px is None and shape != first:
+            raise SourceError(
+                f"{source.path}: {source.sample_ids[index]!r} has shape {shape}, "
+                f"{source.sample_ids[chosen[0]]!r} has {first}; give the victim an image_size_px such as 64."
+            )
+
+
+def _as_tensor(image: StoredArray, *, size_px: int | None) -> Tensor:
+    if size_px is None:
+        return torch.from_numpy(image if image.dtype == np.uint8 else image.astype(np.int32))
+    levels = torch.from_numpy(image.astype(np.float32))[None]
+    dims = levels.ndim - 2
+    if dims == 2:
+        return functional.interpolate(levels, size=(size_px,) * 2, mode="bilinear", antialias=True)[0]
+    return functional.interpolate(levels, size=(size_px,) * dims, mode="trilinear")[0]
+
+
+def _hash_image(digest: hashlib._Hash, sample_id: str, image: StoredArray, label: NDArray[np.int64]) -> None:
+    digest.update(f"{sample_id}\0{image.dtype}\0{image.shape}\0{np.asarray(label).tolist()}\0".encode())
+    digest.update(np.ascontiguousarray(image).tobytes())

@@ -1,0 +1,41 @@
+"""The audit's own output folder: what may be written where."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from monai_unlearnable.audit.runs import write_atomically
+from monai_unlearnable.errors import ReleaseError
+
+__all__ = ["claim_output"]
+
+_MARKER = "about_this_folder.json"
+_CONTENT = {"written_by": "monai-unlearnable audit"}
+
+
+def claim_output(output: Path, *, inputs: tuple[Path, ...]) -> None:
+    """Make the output folder and mark it as an audit's own.
+
+    Args:
+        output: the folder.
+        inputs: files and folders that the audit reads and must never write into.
+
+    Raises:
+        ReleaseError: it lies inside an input, is a file, or holds something that no audit wrote.
+    """
+    for one in inputs:
+        if one.is_dir() and output.resolve().is_relative_to(one.resolve()):
+            raise ReleaseError(f"{output}: lies inside {one}, which an audit only reads; choose another folder.")
+    if output.exists() and not output.is_dir():
+        raise ReleaseError(f"{output}: is a file; an audit writes into a folder of its own.")
+    if output.is_dir() and any(output.iterdir()) and not _is_own(output):
+        raise ReleaseError(f"{output}: is not empty and no audit wrote it; choose a new folder.")
+    write_atomically(output / _MARKER, json.dumps(_CONTENT) + "\n")
+
+
+def _is_own(output: Path) -> bool:
+    try:
+        return bool(json.loads((output / _MARKER).read_text(encoding="utf-8")) == _CONTENT)
+    except (OSError, ValueError):
+        return False

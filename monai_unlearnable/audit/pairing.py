@@ -1,0 +1,161 @@
+"""Which released image belongs to which clean one, what victims train on and what they are tested on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monai_unlearnable.errors import ReleaseError, SourceError
+from monai_unlearnable.sources import NpzSource, open_source
+from monai_unlearnable.sources.base import Source
+
+__all__ = ["HELD_OUT_SHARE", "AuditData", "held_out", "match_samples", "open_data"]
+
+HELD_OUT_SHARE = 0.2
+"""Share of each class that is held out where a source has no test images of its own."""
+
+
+@dataclass(frozen=True, eq=False)
+class AuditData:
+    """Everything that an audit reads.
+
+    Attributes:
+        release: the released images.
+        clean: their originals.
+        test: clean images that victims are tested on.
+        pairs: (index in release, index in clean) of every image that both have.
+        train_pairs: the pairs that victims are trained on.
+        test_indices: the images of ``test`` that victims are tested on.
+        test_origin: where the test images come from, in words.
+    """
+
+    release: Source
+    clean: Source
+    test: Source
+    pairs: tuple[tuple[int, int], ...]
+    train_pairs: tuple[tuple[int, int], ...]
+    test_indices: tuple[int, ...]
+    test_origin: str
+
+
+def open_data(
+    release: str | Path, *, clean: str | Path, test: str | Path | None = None, labels: str | Path | None = None
+) -> AuditData:
+    """Open a release, its clean source and the test images.
+
+    An ``.npz`` source is tested on its own test split, a folder on ``test`` or on a hold-out: a fifth of each
+    class, which is then not trained on.
+
+    Args:
+        release: the release (any source of labelled images).
+        clean: the source that it was made from.
+        test: clean test images, instead of the above.
+        labels: labels CSV of the clean folder.
+
+    Raises:
+        SourceError: a source cannot be read, or holds another kind of labels.
+        ReleaseError: no released image has a clean original.
+    """
+    released, original = open_source(release), open_source(clean, labels=labels)
+    if released.task is not original.task:
+        raise ReleaseError(
+            f"{released.path}: its labels are {released.task.value}, the clean source's "
+            f"{original.task.value}; one is not a release of the other."
+        )
+    pairs = match_samples(released.sample_ids, original.sample_ids)
+    if not pairs:
+        raise ReleaseError(
+            f"{released.path}: no released image has a clean original of its name in {original.path} "
+            f"(first released: {released.sample_ids[0]!r}, first clean: {original.sample_ids[0]!r}). "
+            "Give the source that the release was made from."
+        )
+    if test is not None:
+        return _with_test(released, original, pairs, _open_test(test), "the test images given with --test")
+    if isinstance(original, NpzSource):
+        own = open_source(clean, split="test")
+        return _with_test(released, original, pairs, own, "the test split of the clean .npz file")
+    return _with_hold_out(released, original, pairs)
+
+
+def match_samples(release_ids: Sequence[str], clean_ids: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """Pair images by sample id; a picture's suffix may have changed (``a.jpeg`` is released as ``a.png``).
+
+    Example:
+        >>> match_samples(["CXR/1.png", "CXR/2.png"], ["CXR/2.jpeg", "CXR/1.jpeg"])
+        ((0, 1), (1, 0))
+    """
+    exact = {one: index for index, one in enumerate(clean_ids)}
+    by_stem: dict[str, list[int]] = defaultdict(list)
+    for index, one in enumerate(clean_ids):
+        by_stem[_stem(one)].append(index)
+    pairs: dict[int, int] = {}
+    for index, one in enumerate(release_ids):
+        alike = by_stem[_stem(one)]
+        found = exact.get(one, exact.get(_stem(one), alike[0] if len(alike) == 1 else None))
+        if found is not None:
+            pairs.setdefault(found, index)
+    return tuple(sorted((released, clean) for clean, released in pairs.items()))
+
+
+def held_out(
+    sample_ids: Sequence[str], labels: NDArray[np.int64], *, share: float = HELD_OUT_SHARE
+) -> NDArray[np.bool_]:
+    """Choose test images: the same share of each class, by the SHA-256 of the sample id.
+
+    Multi-label images count as one class if they have the same labels; combinations of fewer than five images
+    are one class together. A class of a single image stays in training.
+
+    Returns:
+        ``(n,)``, true where an image is held out.
+    """
+    rows = [tuple(np.atleast_1d(one).tolist()) for one in labels]
+    classes: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for index, row in enumerate(rows):
+        classes[row].append(index)
+    if labels.ndim == 2:
+        rare = [row for row, members in classes.items() if len(members) < 5]
+        classes[()] = [index for row in rare for index in classes.pop(row)]
+    chosen = np.zeros(len(sample_ids), dtype=np.bool_)
+    for members in classes.values():
+        count = max(1, round(share * len(members))) if len(members) > 1 else 0
+        members.sort(key=lambda index: hashlib.sha256(sample_ids[index].encode()).digest())
+        chosen[members[:count]] = True
+    return chosen
+
+
+def _stem(sample_id: str) -> str:
+    return str(PurePosixPath(sample_id).with_suffix(""))
+
+
+def _open_test(test: str | Path) -> Source:
+    where = Path(test)
+    is_archive = where.suffix.lower() == ".npz" or (where.is_dir() and any(where.glob("*.npz")))
+    return open_source(where, split="test" if is_archive else "train")
+
+
+def _with_test(
+    release: Source, clean: Source, pairs: tuple[tuple[int, int], ...], test: Source, origin: str
+) -> AuditData:
+    if test.task is not clean.task:
+        raise SourceError(f"{test.path}: its labels are {test.task.value}, the clean source's {clean.task.value}.")
+    return AuditData(release, clean, test, pairs, pairs, tuple(range(len(test))), origin)
+
+
+def _with_hold_out(release: Source, clean: Source, pairs: tuple[tuple[int, int], ...]) -> AuditData:
+    ids = [clean.sample_ids[index] for _, index in pairs]
+    out = held_out(ids, clean.labels[[index for _, index in pairs]])
+    if not out.any() or out.all():
+        raise SourceError(f"{clean.path}: {len(pairs)} images are too few to hold some out; give test images (--test).")
+    train = tuple(pair for pair, is_out in zip(pairs, out, strict=True) if not is_out)
+    test_indices = tuple(pair[1] for pair, is_out in zip(pairs, out, strict=True) if is_out)
+    origin = (
+        f"a hold-out: {len(test_indices)} clean originals ({HELD_OUT_SHARE:.0%} of each class), "
+        "which no victim was trained on"
+    )
+    return AuditData(release, clean, clean, pairs, train, test_indices, origin)

@@ -1,0 +1,116 @@
+"""Audit a release: train victims on its files beside clean baselines and report what they learned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from monai_unlearnable.audit.facts import read_facts
+from monai_unlearnable.audit.fidelity import measure_fidelity
+from monai_unlearnable.audit.machine import describe_machine
+from monai_unlearnable.audit.output import claim_output
+from monai_unlearnable.audit.pairing import open_data
+from monai_unlearnable.audit.report import AuditReport, RecipeOutcome
+from monai_unlearnable.audit.runs import RunFolder, write_atomically
+from monai_unlearnable.audit.selfchecks import Check, check_release
+from monai_unlearnable.audit.trainings import AuditProgress, Trainings
+from monai_unlearnable.audit.victims import VictimRecipe
+
+__all__ = ["audit_release"]
+
+
+def audit_release(
+    release: str | Path,
+    *,
+    clean: str | Path,
+    output: str | Path,
+    test: str | Path | None = None,
+    labels: str | Path | None = None,
+    recipes: Sequence[VictimRecipe] = (VictimRecipe(),),
+    seeds: int = 3,
+    first_seed: int = 0,
+    resume: bool = True,
+    runs: str | Path | None = None,
+    device: str | torch.device = "cpu",
+    progress: AuditProgress | None = None,
+) -> AuditReport:
+    """Train victims on a release and on its clean source, and write ``audit.json`` and ``audit.html``.
+
+    For every recipe and seed one victim is trained on released files and one, the same way, on the clean files of
+    the same samples; both are scored on clean test images. Finished trainings are kept as JSON files and used
+    again when data, recipe and seed are the same.
+
+    Args:
+        release: the release (any source of labelled images); only read.
+        clean: the source that it was made from; only read.
+        output: a new folder, or that of an earlier audit.
+        test: clean test images; default: the test split of an ``.npz``, else a fifth of each class, held out.
+        labels: labels CSV of the clean folder.
+        recipes: the victims, with names that differ.
+        seeds: number of trainings of each kind.
+        first_seed: their seeds are ``first_seed``, ``first_seed + 1``, ...
+        resume: use finished trainings again.
+        runs: folder of finished trainings (default ``output/runs``); several audits may share one.
+        device: where to train.
+        progress: called after every epoch.
+
+    Raises:
+        ValueError: no recipe, two of one name, or ``seeds`` below 1.
+        SourceError: images or labels cannot be read or do not fit.
+        ReleaseError: not a release of this source, or an output folder that cannot be used.
+        DivergedError: a victim's loss is no longer finite.
+    """
+    _check_arguments(recipes, seeds=seeds)
+    folder, where = Path(output), torch.device(device)
+    data = open_data(release, clean=clean, test=test, labels=labels)
+    claim_output(folder, inputs=tuple(Path(one) for one in (release, clean, test) if one is not None))
+    facts = read_facts(release)
+    fidelity = measure_fidelity(data.release, data.clean, data.pairs)
+    checks = check_release(data, fidelity, facts)
+    trainings = Trainings(
+        runs=RunFolder(folder / "runs" if runs is None else Path(runs)),
+        resume=resume,
+        device=where,
+        progress=progress,
+        all_epochs=2 * seeds * sum(one.epochs for one in recipes),
+    )
+    outcomes = tuple(
+        trainings.outcome(recipe, data, tuple(range(first_seed, first_seed + seeds))) for recipe in recipes
+    )
+    report = AuditReport(
+        task=data.clean.task,
+        class_names=data.clean.class_names,
+        counts={
+            "released": len(data.release),
+            "clean": len(data.clean),
+            "trained_on": len(data.train_pairs),
+            "tested_on": len(data.test_indices),
+        },
+        test_origin=data.test_origin,
+        facts=facts,
+        outcomes=outcomes,
+        fidelity=fidelity,
+        checks=(*checks, *map(_baseline_check, outcomes)),
+        machine=describe_machine(where),
+    )
+    write_atomically(folder / "audit.json", json.dumps(report.to_json(), indent=1) + "\n")
+    return report
+
+
+def _check_arguments(recipes: Sequence[VictimRecipe], *, seeds: int) -> None:
+    names = [one.name for one in recipes]
+    if not names or len(set(names)) != len(names):
+        raise ValueError(f"recipes: got the names {names}; an audit needs at least one victim, and different names.")
+    if seeds < 1:
+        raise ValueError(f"seeds={seeds}: at least 1 is needed, and 3 for a figure that is published.")
+
+
+def _baseline_check(outcome: RecipeOutcome) -> Check:
+    score = sum(one.score for one in outcome.clean) / len(outcome.clean)
+    detail = f"clean score {score:.3f}, majority class {outcome.majority:.3f}"
+    if not outcome.clean_learned:
+        detail += "; this victim learns nothing even from clean images, so its figure means nothing"
+    return Check(f"Victim {outcome.recipe.name} learns from clean images", outcome.clean_learned, detail)

@@ -1,0 +1,83 @@
+"""Finished trainings on disk, so that a killed audit goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import monai
+import torch
+
+from monai_unlearnable.audit.loading import ImageSet
+from monai_unlearnable.audit.training import TrainingResult
+from monai_unlearnable.audit.victims import VictimRecipe
+
+__all__ = ["RunFolder", "run_key", "write_atomically"]
+
+_TRAINING_VERSION = 1
+"""Raised whenever the same recipe, data and seed no longer mean the same training."""
+
+
+def run_key(recipe: VictimRecipe, train: ImageSet, test: ImageSet, *, seed: int) -> str:
+    """Hash everything that decides a training's outcome: data, recipe, seed and versions."""
+    facts = {
+        "training_version": _TRAINING_VERSION,
+        "recipe": recipe.describe(),
+        "seed": seed,
+        "train": train.sha256,
+        "test": test.sha256,
+        "classes": train.class_count,
+        "monai": monai.__version__,
+        "torch": torch.__version__,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+class RunFolder:
+    """A folder of finished trainings, one JSON file for each key.
+
+    Args:
+        path: the folder; made when the first training is saved.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self, key: str) -> TrainingResult | None:
+        """Return the training of this key; None where there is none or its file is damaged."""
+        try:
+            content = json.loads(self._file(key).read_text(encoding="utf-8"))
+            result = content["result"]
+            parsed = TrainingResult(
+                **{**result, "loss_curve": tuple(result["loss_curve"]), "score_curve": tuple(result["score_curve"])}
+            )
+            whole = content["key"] == key and _is_whole(parsed)
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+        return parsed if whole else None
+
+    def save(self, key: str, result: TrainingResult, *, about: dict[str, Any]) -> None:
+        """Write a finished training, with ``about`` (JSON values) for people who read the file."""
+        content = {"key": key, **about, "result": asdict(result)}
+        write_atomically(self._file(key), json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+    def _file(self, key: str) -> Path:
+        return self._path / f"{key[:32]}.json"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file that is complete or absent, never half-written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _is_whole(result: TrainingResult) -> bool:
+    numbers = [result.score, result.peak, result.seconds, *result.loss_curve, *result.score_curve]
+    return bool(result.score_curve) and all(math.isfinite(one) for one in numbers)

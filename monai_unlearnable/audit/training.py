@@ -1,0 +1,224 @@
+"""Train one victim with MONAI's stock engines and score it on clean images after every epoch."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from ignite.engine import Engine, Events
+from ignite.metrics import Accuracy, Average, EpochMetric, Metric
+from monai.engines import SupervisedEvaluator, SupervisedTrainer
+from monai.handlers import LrScheduleHandler
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import OneCycleLR
+from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
+
+from monai_unlearnable.audit.loading import ImageSet
+from monai_unlearnable.audit.scores import balanced_accuracy, macro_auroc
+from monai_unlearnable.audit.victims import VictimRecipe
+from monai_unlearnable.errors import DivergedError, SourceError
+from monai_unlearnable.sources.base import Task
+
+__all__ = ["TrainingResult", "train_victim"]
+
+Batch = dict[str, Tensor]
+_EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """One finished training.
+
+    Attributes:
+        score: headline score (accuracy or macro AUROC) on the clean test images after the last epoch.
+        peak: the best of ``score_curve``: a reader who could stop early on clean images.
+        balanced_accuracy: after the last epoch; None for multiple labels.
+        loss_curve: mean training loss of each epoch.
+        score_curve: headline score on the clean test images after each epoch.
+        seconds: wall-clock time of the training.
+    """
+
+    score: float
+    peak: float
+    balanced_accuracy: float | None
+    loss_curve: tuple[float, ...]
+    score_curve: tuple[float, ...]
+    seconds: float
+
+
+def train_victim(
+    recipe: VictimRecipe,
+    train: ImageSet,
+    test: ImageSet,
+    *,
+    seed: int,
+    device: str | torch.device = "cpu",
+    on_epoch: Callable[[], None] | None = None,
+) -> TrainingResult:
+    """Train a victim from scratch and score it on the test images after every epoch.
+
+    Both sets are normalised as a reader would who has only the training files: ``(x / full_scale - 0.5) / 0.5``
+    with the training images' ``full_scale``. On a CPU the same seed gives the same result.
+
+    Args:
+        recipe: the victim.
+        train: images that the victim is trained on.
+        test: clean images that it is scored on.
+        seed: of weights, order of images and augmentation.
+        device: where to train.
+        on_epoch: called after every epoch.
+
+    Raises:
+        SourceError: too few training images, or test images of another kind.
+        DivergedError: the loss is no longer finite.
+    """
+    _check_sets(recipe, train, test)
+    started = time.perf_counter()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = recipe.network(
+            spatial_dims=train.spatial_dims, in_channels=train.channels, num_classes=train.class_count
+        ).to(device)
+        trainer, evaluator = _engines(recipe, network, train, test, seed=seed, device=torch.device(device))
+        losses, scores = _run(trainer, evaluator, on_epoch)
+    balanced = evaluator.state.metrics.get("balanced_accuracy")
+    return TrainingResult(
+        score=scores[-1],
+        peak=max(scores),
+        balanced_accuracy=None if balanced is None else float(balanced),
+        loss_curve=tuple(losses),
+        score_curve=tuple(scores),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _check_sets(recipe: VictimRecipe, train: ImageSet, test: ImageSet) -> None:
+    if len(train) < 2:
+        raise SourceError(f"a victim cannot be trained on {len(train)} image; at least 2 are needed.")
+    one, other = (train.task, train.class_count, train.channels), (test.task, test.class_count, test.channels)
+    if one != other:
+        raise SourceError(
+            f"test images do not fit the training images: (task, classes, channels) is {other}, expected {one}."
+        )
+    if train.images.shape[2:] != test.images.shape[2:]:
+        raise SourceError(
+            f"test images have size {tuple(test.images.shape[2:])}, training images {tuple(train.images.shape[2:])}; "
+            f"give victim {recipe.name!r} an image_size_px."
+        )
+
+
+class _WholeBatches(Dataset[Batch]):
+    """Whole batches by a list of indices, normalised (and augmented) as one tensor."""
+
+    def __init__(self, images: ImageSet, *, full_scale: float, generator: torch.Generator | None) -> None:
+        self._images, self._full_scale, self._generator = images, full_scale, generator
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, indices: list[int]) -> Batch:
+        levels = self._images.images[indices].float()
+        batch = (levels / self._full_scale - 0.5) / 0.5
+        if self._generator is not None:
+            batch = _flip_and_shift(batch, self._generator)
+        return {"image": batch, "label": self._images.labels[indices]}
+
+
+def _flip_and_shift(batch: Tensor, generator: torch.Generator) -> Tensor:
+    """Flip along the last axis and shift along all axes by up to an eighth, image by image; edges are repeated."""
+    shifted = []
+    for image in batch:
+        if torch.rand((), generator=generator) < 0.5:
+            image = image.flip(-1)
+        for axis in range(1, image.ndim):
+            size = image.shape[axis]
+            reach = size // 8
+            shift = int(torch.randint(-reach, reach + 1, (), generator=generator))
+            image = image.index_select(axis, (torch.arange(size) + shift).clamp(0, size - 1))
+        shifted.append(image)
+    return torch.stack(shifted)
+
+
+def _engines(
+    recipe: VictimRecipe, network: nn.Module, train: ImageSet, test: ImageSet, *, seed: int, device: torch.device
+) -> tuple[SupervisedTrainer, SupervisedEvaluator]:
+    optimizer = recipe.optimizer(network, learning_rate=recipe.learning_rate)
+    loader = _training_loader(recipe, train, seed=seed)
+    steps = recipe.epochs * len(loader)
+    schedule = OneCycleLR(optimizer, max_lr=recipe.learning_rate, total_steps=steps, cycle_momentum=False)
+    trainer = SupervisedTrainer(
+        device=device,
+        max_epochs=recipe.epochs,
+        train_data_loader=loader,
+        network=network,
+        optimizer=optimizer,
+        loss_function=nn.CrossEntropyLoss() if train.task is Task.SINGLE_LABEL else nn.BCEWithLogitsLoss(),
+        key_train_metric={"loss": Average(output_transform=_finite_loss)},
+        train_handlers=[LrScheduleHandler(schedule, print_lr=False, epoch_level=False)],  # type: ignore[arg-type]
+        decollate=False,
+    )
+    return trainer, _evaluator(network, test, full_scale=train.full_scale, device=device)
+
+
+def _run(
+    trainer: SupervisedTrainer, evaluator: SupervisedEvaluator, on_epoch: Callable[[], None] | None
+) -> tuple[list[float], list[float]]:
+    losses: list[float] = []
+    scores: list[float] = []
+
+    @trainer.on(Events.EPOCH_COMPLETED)
+    def _score(engine: Engine) -> None:
+        losses.append(float(engine.state.metrics["loss"]))
+        evaluator.run()
+        scores.append(float(evaluator.state.metrics["score"]))
+        if on_epoch is not None:
+            on_epoch()
+
+    trainer.run()
+    return losses, scores
+
+
+def _training_loader(recipe: VictimRecipe, train: ImageSet, *, seed: int) -> DataLoader[Batch]:
+    order = torch.Generator().manual_seed(seed)
+    augmentation = torch.Generator().manual_seed(seed + 1) if recipe.augment else None
+    batches = _WholeBatches(train, full_scale=train.full_scale, generator=augmentation)
+    # A left-over batch of a few images would give batch normalisation poor statistics.
+    sampler = BatchSampler(RandomSampler(batches, generator=order), min(recipe.batch_size, len(train)), drop_last=True)
+    return DataLoader(batches, sampler=sampler, batch_size=None)
+
+
+def _evaluator(network: nn.Module, test: ImageSet, *, full_scale: float, device: torch.device) -> SupervisedEvaluator:
+    batches = _WholeBatches(test, full_scale=full_scale, generator=None)
+    sampler = BatchSampler(SequentialSampler(batches), _EVALUATION_BATCH, drop_last=False)
+    additional: dict[str, Metric] = {}
+    if test.task is Task.SINGLE_LABEL:
+        key: Metric = Accuracy(output_transform=_prediction_and_label)
+        additional["balanced_accuracy"] = _over_all_images(balanced_accuracy)
+    else:
+        key = _over_all_images(macro_auroc)
+    return SupervisedEvaluator(
+        device=device,
+        val_data_loader=DataLoader(batches, sampler=sampler, batch_size=None),
+        network=network,
+        key_val_metric={"score": key},
+        additional_metrics=additional,
+        decollate=False,
+    )
+
+
+def _over_all_images(score: object) -> Metric:
+    return EpochMetric(score, output_transform=_prediction_and_label, check_compute_fn=False)  # type: ignore[arg-type]
+
+
+def _prediction_and_label(output: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    return output["pred"], output["label"]
+
+
+def _finite_loss(output: dict[str, Tensor]) -> float:
+    loss = float(output["loss"])
+    if not math.isfinite(loss):
+        raise DivergedError(f"the victim's training loss is {loss}; it learned nothing that counts. Lower its rate.")
+    return loss

@@ -1,0 +1,89 @@
+"""All trainings of an audit: each recipe and seed, on released and on clean files, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import torch
+
+from monai_unlearnable.audit.loading import ImageSet, labels_by_name, load_images
+from monai_unlearnable.audit.pairing import AuditData
+from monai_unlearnable.audit.report import RecipeOutcome
+from monai_unlearnable.audit.runs import RunFolder, run_key
+from monai_unlearnable.audit.scores import majority_score
+from monai_unlearnable.audit.training import TrainingResult, train_victim
+from monai_unlearnable.audit.victims import VictimRecipe
+
+__all__ = ["AuditProgress", "Trainings"]
+
+AuditProgress: TypeAlias = Callable[[str, int, int], None]
+"""Called after every epoch with (what is trained, epochs done, all epochs of the audit)."""
+
+
+@dataclass
+class Trainings:
+    """Train what is not on disk yet.
+
+    Attributes:
+        runs: finished trainings.
+        resume: use them again.
+        device: where to train.
+        progress: called after every epoch.
+        all_epochs: epochs of the whole audit, for ``progress``.
+    """
+
+    runs: RunFolder
+    resume: bool
+    device: torch.device
+    progress: AuditProgress | None
+    all_epochs: int
+    _done: int = field(default=0, init=False)
+
+    def outcome(self, recipe: VictimRecipe, data: AuditData, seeds: tuple[int, ...]) -> RecipeOutcome:
+        """Train one recipe with every seed on released and on clean files.
+
+        Raises:
+            SourceError: images cannot be read or do not fit.
+            DivergedError: a victim's loss is no longer finite.
+        """
+        names, size_px = data.clean.class_names, recipe.image_size_px
+        released_indices, clean_indices = zip(*data.train_pairs, strict=True)
+        released = load_images(data.release, indices=released_indices, size_px=size_px, class_names=names)
+        clean = load_images(data.clean, indices=clean_indices, size_px=size_px, class_names=names)
+        test = load_images(data.test, indices=data.test_indices, size_px=size_px, class_names=names)
+        labels = labels_by_name(data.test, names)[list(data.test_indices)]
+        results: dict[str, list[TrainingResult]] = {"released": [], "clean": []}
+        for seed in seeds:
+            results["clean"].append(self._one(recipe, clean, test, seed=seed, trained_on="clean"))
+            results["released"].append(self._one(recipe, released, test, seed=seed, trained_on="released"))
+        return RecipeOutcome(
+            recipe=recipe,
+            task=data.clean.task,
+            majority=majority_score(labels, data.clean.task),
+            seeds=seeds,
+            released=tuple(results["released"]),
+            clean=tuple(results["clean"]),
+        )
+
+    def _one(
+        self, recipe: VictimRecipe, train: ImageSet, test: ImageSet, *, seed: int, trained_on: str
+    ) -> TrainingResult:
+        key = run_key(recipe, train, test, seed=seed)
+        what = f"{recipe.name}, {trained_on} files, seed {seed}"
+        result = self.runs.load(key) if self.resume else None
+        if result is None:
+            result = train_victim(
+                recipe, train, test, seed=seed, device=self.device, on_epoch=lambda: self._tell(what, 1)
+            )
+            about = {"recipe": recipe.describe(), "seed": seed, "trained_on": trained_on}
+            self.runs.save(key, result, about=about)
+        else:
+            self._tell(what, recipe.epochs)
+        return result
+
+    def _tell(self, what: str, epochs: int) -> None:
+        self._done += epochs
+        if self.progress is not None:
+            self.progress(what, self._done, self.all_epochs)
