@@ -1,7 +1,7 @@
 # Every target does its own set-up: a fresh clone needs Python 3.11 or newer, pip and make, nothing else.
 #
 #   make PYTHON=python3.12 ...   another interpreter for the virtual environment
-#   make TORCH_INDEX= ...        PyTorch from pip's own index (on Linux: the GPU build, gigabytes)
+#   make TORCH_INDEX=URL ...     another package index to look for torch in (such as one of CPU builds)
 #   make PYTEST_WORKERS=4 ...    more test processes
 #   make DATA=some/folder ...    where the real data sets lie
 
@@ -11,7 +11,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-builtin-rules
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
 PYTEST_WORKERS ?= 2
 DATA ?= ../shared/data
 
@@ -36,10 +36,8 @@ $(STAMP): pyproject.toml constraints.txt
 	  exit 1; }
 	@echo "[1/3] creating .venv with $$("$(PYTHON)" --version) ..."
 	@"$(PYTHON)" -m venv .venv
-	@echo "[2/3] installing torch (CPU build, about 200 MB, a minute or two) ..."
-	@if [ -n "$(TORCH_INDEX)" ] && $(RUN) -c 'import urllib.request as r; r.urlopen("$(TORCH_INDEX)/", timeout=5)' 2>/dev/null; \
-	  then $(PIP) --extra-index-url "$(TORCH_INDEX)" torch; \
-	  else $(PIP) torch; fi
+	@echo "[2/3] installing torch (about 200 MB where pip finds the CPU build, a minute or two) ..."
+	@$(PIP) $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)") torch
 	@echo "[3/3] installing the package, the demo's and the developers' tools (about 400 MB, a minute or two) ..."
 	@$(PIP) --quiet --editable '.[demo,formats,dev]'
 	@touch $(STAMP)

@@ -13,7 +13,7 @@ __all__ = ["to_levels"]
 _BISECTION_STEPS = 24
 
 
-def to_levels(delta: Deltas, image: Images, budget: Budget) -> Deltas:
+def to_levels(delta: Deltas, image: Images | None, budget: Budget) -> Deltas:
     """Round a delta to whole levels that keep to the budget exactly.
 
     The result is ``round(s * delta)`` clipped to the image's range, with the largest scale ``s <= 1`` whose
@@ -23,7 +23,8 @@ def to_levels(delta: Deltas, image: Images, budget: Budget) -> Deltas:
 
     Args:
         delta: ``(batch, channel, *space)``, float32, levels; need not be inside the budget.
-        image: the same shape, whole levels inside the budget's range.
+        image: the same shape, whole levels inside the budget's range; None for a delta that several images share,
+            which is cut to the range of each image only where it is added.
         budget: how large the delta may be.
 
     Returns:
@@ -41,7 +42,8 @@ def to_levels(delta: Deltas, image: Images, budget: Budget) -> Deltas:
     if not bool(torch.isfinite(delta).all()):
         raise DivergedError("a delta holds NaN or infinite values: the surrogate or its step size diverged.")
     # In float64 a sum of squared integers is exact, so a length on the sphere is not judged outside or inside by chance.
-    wanted, image = budget.project(delta.double(), image.double()), image.double()
+    wanted = budget.project_ball(delta.double())
+    image = None if image is None else image.double()
     scale = torch.ones(len(delta), device=delta.device, dtype=torch.float64)
     levels = _rounded(wanted, image, budget, scale)
     if bool((budget.norm(levels) <= budget.radius_levels).all()):
@@ -55,6 +57,7 @@ def to_levels(delta: Deltas, image: Images, budget: Budget) -> Deltas:
     return _rounded(wanted, image, budget, torch.where(fits, scale, low)).to(delta.dtype)
 
 
-def _rounded(delta: Deltas, image: Images, budget: Budget, scale: PerSample) -> Deltas:
+def _rounded(delta: Deltas, image: Images | None, budget: Budget, scale: PerSample) -> Deltas:
     # Adding 0.0 turns -0.0 into 0.0, so that equal deltas have equal bytes.
-    return budget.clip_to_range(torch.round(delta * per_sample(scale, delta)), image) + 0.0
+    rounded = torch.round(delta * per_sample(scale, delta)) + 0.0
+    return rounded if image is None else budget.clip_to_range(rounded, image) + 0.0

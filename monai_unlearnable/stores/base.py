@@ -184,9 +184,7 @@ class DeltaStore(ABC):
 
     def _checked(self, key: str, region: Region, levels: StoredLevels) -> StoredLevels:
         """Return ``levels`` in the store's dtype after checking shape, wholeness and radius."""
-        shape = tuple(
-            len(range(*one.indices(size))) for one, size in zip(region, self.shape(key), strict=True)
-        )
+        shape = tuple(len(range(*one.indices(size))) for one, size in zip(region, self.shape(key), strict=True))
         if tuple(levels.shape) != shape:
             raise StoreError(f"key {key!r}: got a delta of shape {tuple(levels.shape)}, the region has {shape}.")
         if levels.is_floating_point() and not bool((levels == levels.round()).all()):

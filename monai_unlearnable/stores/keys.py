@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-
 from monai_unlearnable.types import Labels
 
 __all__ = ["ClassKey", "SampleKey"]

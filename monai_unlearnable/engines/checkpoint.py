@@ -1,0 +1,101 @@
+"""A resumable run: deltas and surrogate of the same moment, in one folder that is whole or absent."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+from monai_unlearnable.errors import StoreError
+from monai_unlearnable.stores import MappedStore
+
+__all__ = ["SaveProtection"]
+
+_LOGGER = logging.getLogger(__name__)
+_STATE_NAME = "state.pt"
+_DELTAS_NAME = "deltas.bin"
+
+
+class SaveProtection:
+    """Saves after every pass, and brings a killed run back to the end of its last whole pass.
+
+    A killed pass leaves deltas of two passes side by side in the store; going on from them would not give what an
+    uninterrupted run gives. So the deltas are saved together with the surrogate, and :meth:`load` puts both back.
+
+    Args:
+        directory: private folder for the checkpoints; the newest one is kept.
+        store: the deltas.
+        save_dict: what has a ``state_dict`` and belongs to the run: surrogate, optimizer, trainer, learning-rate scheduler.
+        every: save after every ``every``-th pass.
+    """
+
+    def __init__(
+        self, directory: str | Path, *, store: MappedStore, save_dict: Mapping[str, Any], every: int = 1
+    ) -> None:
+        if every < 1:
+            raise ValueError(f"every={every}: counts from 1.")
+        self.directory = Path(directory)
+        self.store = store
+        self.save_dict = dict(save_dict)
+        self.every = every
+
+    def attach(self, engine: Engine) -> None:
+        """Save at the end of passes."""
+        engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.every), self)
+
+    def __call__(self, engine: Any) -> None:
+        """Write the checkpoint of this pass, then remove older ones."""
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target = self.directory / f"pass-{engine.state.epoch:06d}"
+        unfinished = self.directory / f".unfinished-{os.getpid()}"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        self.store.flush()
+        shutil.copyfile(self.store.data_path, unfinished / _DELTAS_NAME)
+        state = {name: item.state_dict() for name, item in self.save_dict.items()}
+        terminated = bool(engine.should_terminate)
+        torch.save(
+            {"engine_epoch": engine.state.epoch, "finished": terminated, "items": state}, unfinished / _STATE_NAME
+        )
+        for path in unfinished.iterdir():
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
+        older = list(self.directory.glob("pass-*"))
+        shutil.rmtree(target, ignore_errors=True)
+        unfinished.rename(target)
+        for path in older:
+            if path != target:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def load(self, engine: Any) -> int:
+        """Restore the newest checkpoint into store, items and engine.
+
+        Returns:
+            The number of whole passes that are done: 0 without a checkpoint.
+
+        Raises:
+            StoreError: the checkpoint does not belong to this store.
+        """
+        found = sorted(self.directory.glob("pass-*"))
+        if not found:
+            return 0
+        state = torch.load(found[-1] / _STATE_NAME, map_location=engine.state.device, weights_only=True)
+        deltas = found[-1] / _DELTAS_NAME
+        if deltas.stat().st_size != self.store.data_path.stat().st_size:
+            raise StoreError(f"{found[-1]}: was made for another store. Start a new run.")
+        shutil.copyfile(deltas, self.store.data_path)
+        for name, item in self.save_dict.items():
+            item.load_state_dict(state["items"][name])
+        epoch = int(state["engine_epoch"])
+        engine.state.epoch = epoch
+        engine.state.iteration = epoch * (engine.state.epoch_length or 0)
+        if state["finished"]:
+            engine.state.max_epochs = epoch
+        _LOGGER.info("resumed after pass %d", epoch)
+        return epoch

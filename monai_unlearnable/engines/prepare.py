@@ -1,0 +1,114 @@
+"""From a MONAI batch to plain tensors in levels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from monai.data import MetaTensor
+from monai.engines.utils import PrepareBatch
+from monai.utils.enums import CommonKeys
+from torch import Tensor
+
+from monai_unlearnable.budgets import Budget
+from monai_unlearnable.errors import SourceError
+from monai_unlearnable.stores import DeltaStore
+from monai_unlearnable.types import Images, Labels
+
+__all__ = ["PrepareClean", "PrepareProtected", "ProtectionBatch", "unpack"]
+
+SAMPLE_ID = "sample_id"
+KeyFunction = Callable[[Sequence[str], Labels], list[str]]
+
+
+@dataclass(frozen=True)
+class ProtectionBatch:
+    """One batch as the engine works on it.
+
+    Attributes:
+        image: ``(batch, channel, *space)``, float32, levels, without meta data.
+        label: ``(batch,)`` int64, or ``(batch, classes)`` float32.
+        sample_ids: one id for each image.
+    """
+
+    image: Images
+    label: Labels
+    sample_ids: list[str]
+
+
+def unpack(batchdata: Any, device: torch.device | str | None = None, non_blocking: bool = False) -> ProtectionBatch:
+    """Read image, label and sample id from a batch dictionary.
+
+    Raises:
+        SourceError: a key is missing, or their lengths differ; the message names it.
+    """
+    missing = [key for key in (CommonKeys.IMAGE, CommonKeys.LABEL, SAMPLE_ID) if key not in batchdata]
+    if missing:
+        raise SourceError(
+            f"the batch has no {str(missing[0])!r} (it has {sorted(map(str, batchdata))}). A delta belongs to a sample by its "
+            "'sample_id', a stable string; add it to every data dictionary."
+        )
+    image, label = _plain(batchdata[CommonKeys.IMAGE]), _plain(torch.as_tensor(batchdata[CommonKeys.LABEL]))
+    sample_ids = batchdata[SAMPLE_ID]
+    sample_ids = [sample_ids] if isinstance(sample_ids, str) else [str(one) for one in sample_ids]
+    if not len(image) == len(label) == len(sample_ids):
+        raise SourceError(f"{len(image)} images, {len(label)} labels and {len(sample_ids)} sample ids in one batch.")
+    repeated = next((one for i, one in enumerate(sample_ids) if one in sample_ids[:i]), None)
+    if repeated is not None:
+        raise SourceError(f"sample id {repeated!r} occurs twice in a batch: ids must be unique in a data set.")
+    if label.ndim == 2 and label.shape[1] == 1:
+        label = label[:, 0]
+    label = label.long() if label.ndim == 1 else label.float()
+    return ProtectionBatch(
+        image.to(device, torch.float32, non_blocking=non_blocking),
+        label.to(device, non_blocking=non_blocking),
+        sample_ids,
+    )
+
+
+class PrepareClean(PrepareBatch):
+    """For MONAI's trainers: clean images in levels, and labels."""
+
+    def __call__(
+        self,
+        batchdata: Any,
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> tuple[Images, Labels]:
+        """Return image and label of a batch dictionary."""
+        batch = unpack(batchdata, device, non_blocking)
+        return batch.image, batch.label
+
+
+class PrepareProtected(PrepareBatch):
+    """For MONAI's trainers: images with the deltas that a store holds at this moment.
+
+    Args:
+        store: the deltas.
+        key: which delta an image gets (:class:`SampleKey` or :class:`ClassKey`).
+        budget: gives the range of the file that a shared delta is cut to.
+    """
+
+    def __init__(self, store: DeltaStore, key: KeyFunction, budget: Budget) -> None:
+        self.store = store
+        self.key = key
+        self.budget = budget
+
+    def __call__(
+        self,
+        batchdata: Any,
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> tuple[Images, Labels]:
+        """Return protected image and label of a batch dictionary."""
+        batch = unpack(batchdata, device, non_blocking)
+        delta = self.store.read(self.key(batch.sample_ids, batch.label)).to(batch.image)
+        return torch.clamp(batch.image + delta, self.budget.low_level, self.budget.high_level), batch.label
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    return tensor.as_tensor() if isinstance(tensor, MetaTensor) else tensor

@@ -1,0 +1,32 @@
+"""WHICH delta? One method per file, on one shared descent loop."""
+
+from monai_unlearnable.perturbations.base import Perturbation, PerturbationBatch, StepHook, SurrogateModel
+from monai_unlearnable.perturbations.descent import descend
+from monai_unlearnable.perturbations.error_minimizing import ErrorMinimizing
+from monai_unlearnable.perturbations.objectives import (
+    ComplementTarget,
+    MultiLabelObjective,
+    NextClassTarget,
+    Objective,
+    SingleLabelObjective,
+    TargetMap,
+)
+from monai_unlearnable.perturbations.synthetic import Synthetic
+from monai_unlearnable.perturbations.targeted import TargetedAdversarial
+
+__all__ = [
+    "ComplementTarget",
+    "ErrorMinimizing",
+    "MultiLabelObjective",
+    "NextClassTarget",
+    "Objective",
+    "Perturbation",
+    "PerturbationBatch",
+    "SingleLabelObjective",
+    "StepHook",
+    "SurrogateModel",
+    "Synthetic",
+    "TargetMap",
+    "TargetedAdversarial",
+    "descend",
+]

@@ -1,0 +1,103 @@
+"""What every perturbation offers: which delta?"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from monai.engines.utils import IterationEvents
+from torch import Tensor
+
+from monai_unlearnable.budgets import Budget
+from monai_unlearnable.types import Deltas, Images, Labels
+
+__all__ = ["Perturbation", "PerturbationBatch", "StepHook", "SurrogateModel"]
+
+SurrogateModel = Callable[[Tensor], Tensor]
+"""Maps images in levels to logits, differentiably, with its weights frozen."""
+
+
+StepHook = Callable[[IterationEvents], None]
+"""Is told when an inner step starts and when it is completed (an engine's ``fire_event`` is one)."""
+
+
+@dataclass(frozen=True)
+class PerturbationBatch:
+    """The images of one iteration, and which delta belongs to which.
+
+    Attributes:
+        image: ``(batch, channel, *space)``, float32, whole levels.
+        label: ``(batch,)`` int64 class indices, or ``(batch, classes)`` float 0/1.
+        delta: ``(deltas, channel, *space)``, float32, levels: the deltas to improve.
+        owner: ``(batch,)`` int64, the row of ``delta`` that each image gets; None when every image has its own row.
+        sample_ids: one id for each image, for messages.
+    """
+
+    image: Images
+    label: Labels
+    delta: Deltas
+    owner: Tensor | None = None
+    sample_ids: tuple[str, ...] = ()
+
+    def gather(self, delta: Deltas) -> Deltas:
+        """Return the delta of each image."""
+        return delta if self.owner is None else delta[self.owner]
+
+    def sum_by_delta(self, values: Tensor) -> Tensor:
+        """Add up one value for each image over the images that share a delta."""
+        if self.owner is None:
+            return values
+        return torch.zeros(len(self.delta), device=values.device, dtype=values.dtype).index_add(0, self.owner, values)
+
+    def project(self, delta: Deltas, budget: Budget) -> Deltas:
+        """Project deltas; a shared one knows no single image, so only the ball binds it."""
+        return budget.project(delta, self.image) if self.owner is None else budget.project_ball(delta)
+
+    def apply(self, delta: Deltas, budget: Budget) -> Images:
+        """Return the protected images: a shared delta is cut to the range of each image's file."""
+        if self.owner is None:
+            return self.image + delta
+        return torch.clamp(self.image + self.gather(delta), budget.low_level, budget.high_level)
+
+
+class Perturbation(ABC):
+    """A method that computes deltas inside a budget.
+
+    Attributes:
+        name: the method's name in options, headers and reports.
+        needs_surrogate: whether :meth:`improve` must be given a surrogate.
+        budget: how large a delta may be.
+    """
+
+    name: ClassVar[str]
+    needs_surrogate: ClassVar[bool]
+    budget: Budget
+
+    @abstractmethod
+    def improve(
+        self,
+        batch: PerturbationBatch,
+        *,
+        surrogate: SurrogateModel | None = None,
+        on_step: StepHook | None = None,
+    ) -> Deltas:
+        """Return better deltas for one batch.
+
+        Args:
+            batch: images, labels and the deltas so far.
+            surrogate: maps images in levels to logits; its weights are not changed.
+            on_step: called with INNER_ITERATION_STARTED before and INNER_ITERATION_COMPLETED after every inner step.
+
+        Returns:
+            ``(deltas, channel, *space)`` like ``batch.delta``, float32, levels, inside the budget.
+
+        Raises:
+            DivergedError: a loss is NaN or infinite; names the sample.
+        """
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Return the method and its settings as JSON values."""

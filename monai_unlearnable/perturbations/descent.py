@@ -1,0 +1,82 @@
+"""The one inner loop: steepest descent of a loss over deltas inside a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from monai.engines.utils import IterationEvents
+from torch import Tensor
+
+from monai_unlearnable.budgets import Budget
+from monai_unlearnable.errors import DivergedError
+from monai_unlearnable.perturbations.base import PerturbationBatch, StepHook
+from monai_unlearnable.types import Deltas, Images, PerSample
+
+__all__ = ["descend"]
+
+
+def descend(
+    loss: Callable[[Images], PerSample],
+    batch: PerturbationBatch,
+    budget: Budget,
+    *,
+    steps: int,
+    step_size_levels: float,
+    on_step: StepHook | None = None,
+) -> tuple[Deltas, PerSample]:
+    """Lower ``loss(image + delta)`` by projected steepest descent and keep the best delta seen.
+
+    ``delta <- project(delta - step * steepest(gradient))``: sign steps for L-inf, normalised gradient steps
+    for L2 (Madry et al., ICLR 2018, section 2.1, with the sign turned for a minimum).
+
+    Args:
+        loss: maps protected images ``(batch, channel, *space)`` in levels to a loss for each image.
+        batch: images, and the deltas to start from.
+        budget: keeps every delta inside its ball and its image's range.
+        steps: number of steps, at least 1.
+        step_size_levels: length of a step in the budget's norm, in levels.
+        on_step: called with INNER_ITERATION_STARTED before and INNER_ITERATION_COMPLETED after every step.
+
+    Returns:
+        The deltas with the lowest loss on the way, the start included, and that loss for each delta (summed over
+        the images that share one).
+
+    Raises:
+        DivergedError: the loss is NaN or infinite; names the first such sample.
+    """
+    delta = batch.project(batch.delta, budget)
+    best = delta
+    best_loss = torch.full((len(delta),), torch.inf, device=delta.device)
+    for step in range(steps + 1):
+        last = step == steps
+        delta = delta.detach().requires_grad_(not last)
+        with torch.set_grad_enabled(not last):
+            losses = loss(batch.apply(delta, budget)).float()
+        best, best_loss = _keep_better(batch, delta.detach(), losses.detach(), best, best_loss)
+        if not last:
+            _tell(on_step, IterationEvents.INNER_ITERATION_STARTED)
+            (gradient,) = torch.autograd.grad(losses.sum(), delta)
+            delta = batch.project(delta.detach() - step_size_levels * budget.steepest(gradient), budget)
+            _tell(on_step, IterationEvents.INNER_ITERATION_COMPLETED)
+    return best, best_loss
+
+
+def _tell(on_step: StepHook | None, event: IterationEvents) -> None:
+    if on_step is not None:
+        on_step(event)
+
+
+def _keep_better(
+    batch: PerturbationBatch, delta: Deltas, losses: PerSample, best: Deltas, best_loss: PerSample
+) -> tuple[Deltas, Tensor]:
+    if not bool(torch.isfinite(losses).all()):
+        index = int((~torch.isfinite(losses)).nonzero()[0])
+        name = repr(batch.sample_ids[index]) if batch.sample_ids else f"number {index} of the batch"
+        raise DivergedError(
+            f"sample {name}: the surrogate's loss is {float(losses[index])}. The surrogate diverged: lower its "
+            "learning rate or clip its gradients. Nothing was stored for this batch."
+        )
+    total = batch.sum_by_delta(losses)
+    better = (total < best_loss).reshape(-1, *[1] * (delta.ndim - 1))
+    return torch.where(better, delta, best), torch.minimum(total, best_loss)

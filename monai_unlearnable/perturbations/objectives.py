@@ -1,0 +1,102 @@
+"""What a surrogate's logits are measured by, and which labels a targeted delta aims at."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch.nn import functional
+
+from monai_unlearnable.errors import SourceError
+from monai_unlearnable.types import Labels, Logits, PerSample
+
+__all__ = [
+    "ComplementTarget",
+    "MultiLabelObjective",
+    "NextClassTarget",
+    "Objective",
+    "SingleLabelObjective",
+    "TargetMap",
+]
+
+
+class Objective(ABC):
+    """A loss for each image, and how wrong the logits are."""
+
+    @abstractmethod
+    def loss(self, logits: Logits, label: Labels) -> PerSample:
+        """Return the loss of each image, ``(batch,)``, in nats."""
+
+    @abstractmethod
+    def error(self, logits: Logits, label: Labels) -> PerSample:
+        """Return how wrong each image is, ``(batch,)``: 0 (right) to 1 (wrong)."""
+
+
+class SingleLabelObjective(Objective):
+    """Cross-entropy of one class out of several.
+
+    Example:
+        >>> import torch
+        >>> SingleLabelObjective().loss(torch.zeros(1, 2), torch.tensor([0])).round(decimals=4)
+        tensor([0.6931])
+    """
+
+    def loss(self, logits: Logits, label: Labels) -> PerSample:
+        """Cross-entropy of each image."""
+        return functional.cross_entropy(logits, label, reduction="none")
+
+    def error(self, logits: Logits, label: Labels) -> PerSample:
+        """1 where the largest logit is not the label's."""
+        return (logits.argmax(1) != label).to(logits.dtype)
+
+
+class MultiLabelObjective(Objective):
+    """Binary cross-entropy, averaged over the labels of an image."""
+
+    def loss(self, logits: Logits, label: Labels) -> PerSample:
+        """Mean binary cross-entropy of each image."""
+        return functional.binary_cross_entropy_with_logits(logits, label.to(logits.dtype), reduction="none").mean(1)
+
+    def error(self, logits: Logits, label: Labels) -> PerSample:
+        """Share of the labels on whose wrong side the logit lies."""
+        return ((logits > 0) != (label > 0.5)).to(logits.dtype).mean(1)
+
+
+class TargetMap(ABC):
+    """Which label a targeted delta makes an image look like."""
+
+    @abstractmethod
+    def __call__(self, label: Labels) -> Labels:
+        """Return the target of each label; it always differs from the label."""
+
+
+@dataclass(frozen=True)
+class NextClassTarget(TargetMap):
+    """The next class: ``(y + 1) mod K`` (Fowl et al., NeurIPS 2021, section 4.2).
+
+    Attributes:
+        num_classes: number of classes ``K``, at least 2.
+
+    Example:
+        >>> import torch
+        >>> NextClassTarget(3)(torch.tensor([0, 1, 2]))
+        tensor([1, 2, 0])
+    """
+
+    num_classes: int
+
+    def __post_init__(self) -> None:
+        if self.num_classes < 2:
+            raise SourceError(f"num_classes={self.num_classes}: a target needs at least 2 classes.")
+
+    def __call__(self, label: Labels) -> Labels:
+        """Return ``(label + 1) mod K``."""
+        return (label + 1) % self.num_classes
+
+
+class ComplementTarget(TargetMap):
+    """For multi-label sets: every label turned into its opposite, ``1 - y``."""
+
+    def __call__(self, label: Labels) -> Labels:
+        """Return ``1 - label``."""
+        return 1 - label

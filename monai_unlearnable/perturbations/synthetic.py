@@ -1,0 +1,150 @@
+"""Synthetic deltas: a random block pattern for each class, without any surrogate."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from monai.engines.utils import IterationEvents
+from torch import Tensor
+
+from monai_unlearnable.budgets import Budget
+from monai_unlearnable.errors import BudgetError
+from monai_unlearnable.perturbations.base import Perturbation, PerturbationBatch, StepHook, SurrogateModel
+from monai_unlearnable.types import Deltas, Labels
+
+__all__ = ["Synthetic"]
+
+_MAX_DRAWS = 1000
+_LEAST_DISTANCE_SHARE = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthetic(Perturbation):
+    """One block pattern of +radius and -radius for each class (Liu et al. 2023, section III; Yu et al., KDD 2022, section 4).
+
+    The image is divided into ``blocks_per_axis`` blocks along every axis, so that a pattern means the same after the
+    images were resized. For class ``k`` every block of ``P_k`` is +1 or -1 at random; patterns of two classes
+    differ in at least 30 % of their blocks, so one linear threshold on ``<x, P_i - P_j>`` separates any two. A
+    multi-label image gets ``sign(sum_k s_k P_k + 0.5 T)`` with ``s_k = +1`` where label ``k`` is set and -1 where it is
+    not, and a fixed tie-break ``T``. All channels carry the same pattern, so that grey conversion does not remove it. For
+    L2 budgets the pattern is scaled onto the sphere.
+
+    Attributes:
+        budget: how large a delta may be.
+        num_classes: number of classes, or of label columns.
+        seed: seed of the patterns. Whoever knows it can compute the deltas: keep it.
+        blocks_per_axis: blocks along each axis (7 gives 4-pixel blocks for 28 pixels).
+
+    Raises:
+        BudgetError: at construction, when so few blocks cannot tell so many classes apart.
+
+    Example:
+        >>> from monai_unlearnable.budgets import LinfBudget
+        >>> method = Synthetic(budget=LinfBudget(radius_levels=8), num_classes=2, seed=3)
+        >>> pattern = method.pattern(torch.tensor([0, 1]), (1, 28, 28))
+        >>> pattern.shape, pattern.unique().tolist()
+        (torch.Size([2, 1, 28, 28]), [-8.0, 8.0])
+    """
+
+    name: ClassVar[str] = "synthetic"
+    needs_surrogate: ClassVar[bool] = False
+    budget: Budget
+    num_classes: int
+    seed: int
+    blocks_per_axis: int = 7
+
+    def __post_init__(self) -> None:
+        if self.num_classes < 2 and self.num_classes != 1:
+            raise BudgetError(f"num_classes={self.num_classes}: at least 1 class or label column is needed.")
+        if self.blocks_per_axis < 2:
+            raise BudgetError(f"blocks_per_axis={self.blocks_per_axis}: at least 2 blocks make a pattern.")
+        self._block_signs(2)
+
+    def improve(
+        self,
+        batch: PerturbationBatch,
+        *,
+        surrogate: SurrogateModel | None = None,
+        on_step: StepHook | None = None,
+    ) -> Deltas:
+        """Return the pattern of each delta's label; the deltas so far and the surrogate are not looked at."""
+        label = batch.label
+        if batch.owner is not None:
+            first = torch.full((len(batch.delta),), len(label), device=batch.owner.device)
+            order = torch.arange(len(label), device=batch.owner.device)
+            label = label[first.scatter_reduce(0, batch.owner, order, reduce="amin")]
+        if on_step is not None:
+            on_step(IterationEvents.INNER_ITERATION_STARTED)
+        pattern = self.pattern(label, tuple(batch.image.shape[1:])).to(batch.image)
+        if on_step is not None:
+            on_step(IterationEvents.INNER_ITERATION_COMPLETED)
+        return batch.project(pattern, self.budget)
+
+    def pattern(self, label: Labels, shape: Sequence[int]) -> Deltas:
+        """Return the delta of each label before it meets an image.
+
+        Args:
+            label: ``(batch,)`` class indices, or ``(batch, num_classes)`` of 0/1.
+            shape: ``(channel, *space)`` of the images.
+
+        Returns:
+            ``(batch, channel, *space)``, float32, levels, on the sphere of the budget.
+
+        Raises:
+            BudgetError: a label is outside ``0 .. num_classes - 1``, or the vector has another length.
+        """
+        signs = self._block_signs(len(shape) - 1)
+        chosen = self._signs_of(label.cpu(), signs)
+        for axis, size in enumerate(shape[1:], start=1):
+            block = torch.arange(size) * self.blocks_per_axis // size
+            chosen = chosen.index_select(axis, block)
+        full = chosen.unsqueeze(1).expand(-1, shape[0], *shape[1:])
+        length = self.budget.norm(full[:1]).item()
+        return full * (self.budget.radius_levels / length)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings as JSON values; the seed is not among them."""
+        return {
+            "method": self.name,
+            "num_classes": self.num_classes,
+            "blocks_per_axis": self.blocks_per_axis,
+            "budget": self.budget.describe(),
+        }
+
+    def _signs_of(self, label: Labels, signs: Tensor) -> Tensor:
+        if label.ndim == 1:
+            if int(label.min()) < 0 or int(label.max()) >= self.num_classes:
+                raise BudgetError(f"label {int(label.max())} is outside 0..{self.num_classes - 1}.")
+            return signs[label.long()]
+        if label.shape[1] != self.num_classes:
+            raise BudgetError(f"{label.shape[1]} label columns, but the patterns are for {self.num_classes}.")
+        weights = 2 * label.float() - 1
+        mixed = torch.tensordot(weights, signs[:-1], dims=([1], [0])) + 0.5 * signs[-1]
+        return mixed.sign()
+
+    def _block_signs(self, dimensions: int) -> Tensor:
+        """Return +-1 of shape (num_classes + 1, *blocks): a pattern for each class, then the tie-break."""
+        blocks = self.blocks_per_axis**dimensions
+        generator = torch.Generator().manual_seed(_derive_seed(self.seed, dimensions))
+        patterns: list[Tensor] = []
+        for _ in range(_MAX_DRAWS):
+            drawn = torch.randint(0, 2, (blocks,), generator=generator) * 2.0 - 1
+            if all(float((drawn != other).float().mean()) >= _LEAST_DISTANCE_SHARE for other in patterns):
+                patterns.append(drawn)
+            if len(patterns) == self.num_classes + 1:
+                return torch.stack(patterns).reshape(-1, *[self.blocks_per_axis] * dimensions)
+        raise BudgetError(
+            f"{blocks} blocks cannot tell {self.num_classes} classes apart in {_LEAST_DISTANCE_SHARE:.0%} of the "
+            f"blocks. Raise blocks_per_axis above {math.ceil(self.blocks_per_axis)}."
+        )
+
+
+def _derive_seed(seed: int, dimensions: int) -> int:
+    """Spread a seed over 63 bits, differently for images and volumes."""
+    text = f"synthetic/{dimensions}/{seed}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1

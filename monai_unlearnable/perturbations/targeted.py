@@ -1,0 +1,93 @@
+"""Targeted adversarial deltas: images that look like another class to a clean model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import torch
+
+from monai_unlearnable.budgets import Budget
+from monai_unlearnable.errors import BudgetError
+from monai_unlearnable.perturbations.base import Perturbation, PerturbationBatch, StepHook, SurrogateModel
+from monai_unlearnable.perturbations.descent import descend
+from monai_unlearnable.perturbations.error_minimizing import require_steps, require_surrogate, step_levels
+from monai_unlearnable.perturbations.objectives import Objective, SingleLabelObjective, TargetMap
+from monai_unlearnable.types import Deltas
+
+__all__ = ["TargetedAdversarial"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetedAdversarial(Perturbation):
+    """Class-targeted adversarial examples against a model trained on clean images.
+
+    ``min_delta L(f(x + delta), target(y))`` (Liu et al. 2023, section III; Fowl et al., NeurIPS 2021, section 4): a
+    model trained on the release learns the target's features under the image's own label, and is wrong on clean images.
+
+    Attributes:
+        budget: how large a delta may be.
+        target: which label each image is made to look like.
+        steps: descent steps of one restart.
+        step_share: length of a step as a share of the radius; never below one level.
+        restarts: starts: the deltas so far, then random ones; the best result of all is kept.
+        seed: seed of the random starts.
+        objective: the loss that is lowered towards the target.
+    """
+
+    name: ClassVar[str] = "targeted_adversarial"
+    needs_surrogate: ClassVar[bool] = True
+    budget: Budget
+    target: TargetMap
+    steps: int = 50
+    step_share: float = 0.1
+    restarts: int = 1
+    seed: int = 0
+    objective: Objective = field(default_factory=SingleLabelObjective)
+
+    def __post_init__(self) -> None:
+        require_steps(self.steps, self.step_share)
+        if self.restarts < 1:
+            raise BudgetError(f"restarts={self.restarts}: at least 1 start is needed.")
+
+    def improve(
+        self,
+        batch: PerturbationBatch,
+        *,
+        surrogate: SurrogateModel | None = None,
+        on_step: StepHook | None = None,
+    ) -> Deltas:
+        """Lower the loss of the target labels; see :meth:`Perturbation.improve`."""
+        model = require_surrogate(surrogate, self.name)
+        target = self.target(batch.label)
+        generator = torch.Generator(batch.image.device).manual_seed(self.seed)
+        best = batch.delta
+        best_loss: torch.Tensor | None = None
+        for restart in range(self.restarts):
+            start = batch.delta if restart == 0 else self.budget.random(batch.delta, generator=generator)
+            delta, loss = descend(
+                lambda image: self.objective.loss(model(image), target),
+                replace(batch, delta=start),
+                self.budget,
+                steps=self.steps,
+                step_size_levels=step_levels(self.budget, self.step_share),
+                on_step=on_step,
+            )
+            if best_loss is None:
+                best, best_loss = delta, loss
+            else:
+                better = (loss < best_loss).reshape(-1, *[1] * (delta.ndim - 1))
+                best, best_loss = torch.where(better, delta, best), torch.minimum(loss, best_loss)
+        return best
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        return {
+            "method": self.name,
+            "target": repr(self.target) if hasattr(self.target, "num_classes") else type(self.target).__name__,
+            "steps": self.steps,
+            "step_share": self.step_share,
+            "restarts": self.restarts,
+            "objective": type(self.objective).__name__,
+            "budget": self.budget.describe(),
+        }

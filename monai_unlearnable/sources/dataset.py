@@ -1,0 +1,77 @@
+"""A source as a map-style data set of MONAI dictionaries, and its batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Sampler
+
+from monai_unlearnable.errors import SourceError
+from monai_unlearnable.sources.base import Source, Task
+
+__all__ = ["ShapeBatches", "SourceDataset"]
+
+
+class SourceDataset(Dataset[dict[str, Any]]):
+    """Images of a source in levels: ``{"image", "label", "sample_id"}``.
+
+    ``image`` is float32 ``(channel, *space)``; ``label`` is an int64 scalar, or a float32 vector of 0/1.
+
+    Args:
+        source: where the images come from.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        sample = self.source[index]
+        label = torch.as_tensor(sample.label)
+        return {
+            "image": torch.from_numpy(sample.image.astype(np.float32)),
+            "label": label.float() if self.source.task is Task.MULTI_LABEL else label.long(),
+            "sample_id": sample.sample_id,
+        }
+
+
+class ShapeBatches(Sampler[list[int]]):
+    """Batches of images of one shape, so that sources with pictures of several sizes can be stacked.
+
+    Args:
+        source: whose images are batched.
+        batch_size: largest number of images in a batch.
+        shuffle: shuffle images and batches, anew for every epoch.
+        seed: seed of the shuffling, together with the epoch.
+    """
+
+    def __init__(self, source: Source, *, batch_size: int, shuffle: bool = False, seed: int = 0) -> None:
+        if batch_size < 1:
+            raise SourceError(f"batch_size={batch_size}: a batch holds at least 1 image.")
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for index in range(len(source)):
+            groups.setdefault(source.shape(index), []).append(index)
+        self._groups = list(groups.values())
+        self._batch_size, self._shuffle, self._seed, self._epoch = batch_size, shuffle, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order the next iteration follows."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return sum(-(-len(group) // self._batch_size) for group in self._groups)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        groups = self._groups
+        random = np.random.default_rng((self._seed, self._epoch))
+        if self._shuffle:
+            groups = [[group[i] for i in random.permutation(len(group))] for group in groups]
+        size = self._batch_size
+        batches = [group[start : start + size] for group in groups for start in range(0, len(group), size)]
+        order = random.permutation(len(batches)) if self._shuffle else range(len(batches))
+        return iter([batches[i] for i in order])

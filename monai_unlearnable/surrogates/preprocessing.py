@@ -1,0 +1,86 @@
+"""What the surrogate does to an image in levels before its network sees it; all of it differentiable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from monai_unlearnable.errors import BudgetError
+from monai_unlearnable.types import Images
+
+__all__ = ["CentreCrop", "IntensityWindow", "ResampleTo"]
+
+_MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
+
+
+class IntensityWindow(nn.Module):
+    """Map levels linearly so that ``low_level`` becomes -1 and ``high_level`` becomes 1.
+
+    Nothing is clipped unless ``clip`` is set: a clipped voxel gets no gradient, so no delta.
+
+    Args:
+        low_level: level that becomes -1.
+        high_level: level that becomes 1.
+        clip: cut values outside the window, as a CT window does.
+
+    Example:
+        >>> import torch
+        >>> IntensityWindow(low_level=0, high_level=255)(torch.tensor([[[0.0, 255.0]]])).tolist()
+        [[[-1.0, 1.0]]]
+    """
+
+    def __init__(self, *, low_level: float = 0.0, high_level: float = 255.0, clip: bool = False) -> None:
+        super().__init__()
+        if not low_level < high_level:
+            raise BudgetError(f"window [{low_level:g}, {high_level:g}] is empty: low must be below high.")
+        self.low_level, self.high_level, self.clip = float(low_level), float(high_level), bool(clip)
+
+    def forward(self, image: Images) -> Tensor:
+        """Return the windowed image, the same shape, unit-free."""
+        scaled = (image - self.low_level) * (2.0 / (self.high_level - self.low_level)) - 1.0
+        return scaled.clamp(-1.0, 1.0) if self.clip else scaled
+
+
+class ResampleTo(nn.Module):
+    """Resize to a fixed size by (bi-, tri-)linear interpolation; shrinking is anti-aliased in 2D.
+
+    Args:
+        size_px: size of every axis, or one size for each.
+    """
+
+    def __init__(self, *, size_px: int | Sequence[int]) -> None:
+        super().__init__()
+        self.size_px = size_px
+
+    def forward(self, image: Images) -> Tensor:
+        """Return ``(batch, channel, *size_px)``."""
+        dimensions = image.ndim - 2
+        size = (self.size_px,) * dimensions if isinstance(self.size_px, int) else tuple(self.size_px)
+        if tuple(image.shape[2:]) == size:
+            return image
+        return functional.interpolate(
+            image, size=size, mode=_MODES[dimensions], align_corners=False, antialias=dimensions == 2
+        )
+
+
+class CentreCrop(nn.Module):
+    """Keep the centre of every axis; axes that are smaller already stay as they are.
+
+    Args:
+        size_px: size of every axis, or one size for each.
+    """
+
+    def __init__(self, *, size_px: int | Sequence[int]) -> None:
+        super().__init__()
+        self.size_px = size_px
+
+    def forward(self, image: Images) -> Tensor:
+        """Return the central part, a view."""
+        dimensions = image.ndim - 2
+        sizes = (self.size_px,) * dimensions if isinstance(self.size_px, int) else tuple(self.size_px)
+        for axis, size in enumerate(sizes, start=2):
+            keep = min(size, image.shape[axis])
+            image = image.narrow(axis, (image.shape[axis] - keep) // 2, keep)
+        return image
