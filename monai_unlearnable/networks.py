@@ -1,10 +1,10 @@
-"""Networks that this package builds from MONAI's parts."""
+"""MONAI's networks by one signature, so that a surrogate or a victim can be any of them."""
 
 from __future__ import annotations
 
-from monai.networks.nets import ResNet
+from monai.networks.nets import DenseNet121, ResNet, resnet18
 
-__all__ = ["small_resnet"]
+__all__ = ["small_resnet", "standard_densenet121", "standard_resnet18"]
 
 
 def small_resnet(*, spatial_dims: int, in_channels: int, num_classes: int) -> ResNet:
@@ -30,10 +30,7 @@ def small_resnet(*, spatial_dims: int, in_channels: int, num_classes: int) -> Re
         >>> network(torch.zeros(4, 1, 28, 28)).shape
         torch.Size([4, 3])
     """
-    if spatial_dims not in (2, 3):
-        raise ValueError(f"spatial_dims={spatial_dims}: small_resnet is built for 2 (pictures) or 3 (volumes).")
-    if in_channels < 1 or num_classes < 1:
-        raise ValueError(f"in_channels={in_channels}, num_classes={num_classes}: both must be at least 1.")
+    _check(spatial_dims, in_channels, num_classes)
     return ResNet(
         block="basic",
         layers=[1, 1, 1, 1],
@@ -45,3 +42,40 @@ def small_resnet(*, spatial_dims: int, in_channels: int, num_classes: int) -> Re
         no_max_pool=True,
         num_classes=num_classes,
     )
+
+
+def standard_resnet18(*, spatial_dims: int, in_channels: int, num_classes: int) -> ResNet:
+    """Build MONAI's ``resnet18``, not pretrained (first convolution 7x7 with stride 1, then max pooling).
+
+    Args:
+        spatial_dims: 2 for pictures, 3 for volumes.
+        in_channels: channels of an image.
+        num_classes: classes (single-label) or label columns (multi-label).
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+    _check(spatial_dims, in_channels, num_classes)
+    return resnet18(spatial_dims=spatial_dims, n_input_channels=in_channels, num_classes=num_classes)
+
+
+def standard_densenet121(*, spatial_dims: int, in_channels: int, num_classes: int) -> DenseNet121:
+    """Build MONAI's ``DenseNet121``, not pretrained; it needs images of at least 32 pixels a side.
+
+    Args:
+        spatial_dims: 2 for pictures, 3 for volumes.
+        in_channels: channels of an image.
+        num_classes: classes (single-label) or label columns (multi-label).
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+    _check(spatial_dims, in_channels, num_classes)
+    return DenseNet121(spatial_dims=spatial_dims, in_channels=in_channels, out_channels=num_classes)
+
+
+def _check(spatial_dims: int, in_channels: int, num_classes: int) -> None:
+    if spatial_dims not in (2, 3):
+        raise ValueError(f"spatial_dims={spatial_dims}: networks are built for 2 (pictures) or 3 (volumes).")
+    if in_channels < 1 or num_classes < 1:
+        raise ValueError(f"in_channels={in_channels}, num_classes={num_classes}: both must be at least 1.")

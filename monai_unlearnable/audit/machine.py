@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ __all__ = ["describe_machine"]
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
-    """Name processor, device, threads and versions; no host name, no path."""
+    """Name date, processor, device, threads and versions; no host name, no path."""
     return {
+        "date_utc": datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
         "cpu": _processor(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         "threads": torch.get_num_threads(),

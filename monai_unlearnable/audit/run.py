@@ -10,6 +10,8 @@ import torch
 
 from monai_unlearnable.audit.facts import read_facts
 from monai_unlearnable.audit.fidelity import measure_fidelity
+from monai_unlearnable.audit.figures import pick_examples
+from monai_unlearnable.audit.html import render_html
 from monai_unlearnable.audit.machine import describe_machine
 from monai_unlearnable.audit.output import claim_output
 from monai_unlearnable.audit.pairing import open_data
@@ -96,7 +98,9 @@ def audit_release(
         checks=(*checks, *map(_baseline_check, outcomes)),
         machine=describe_machine(where),
     )
+    page = render_html(report, pick_examples(data))
     write_atomically(folder / "audit.json", json.dumps(report.to_json(), indent=1) + "\n")
+    write_atomically(folder / "audit.html", page)
     return report
 
 

@@ -1,0 +1,50 @@
+"""The report as one self-contained HTML file: no script, no request to anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from importlib import resources
+
+from monai_unlearnable.audit import sections
+from monai_unlearnable.audit.figures import Example
+from monai_unlearnable.audit.report import AuditReport
+from monai_unlearnable.audit.wording import HOW_TO_READ, LIMITS
+
+__all__ = ["render_html"]
+
+_TITLE = "What a model learns from this release"
+
+
+def render_html(report: AuditReport, examples: Sequence[Example] = ()) -> str:
+    """Write the whole page.
+
+    Args:
+        report: what the audit found.
+        examples: images to show.
+
+    Returns:
+        An HTML document with its style and figures inside; its policy forbids scripts and requests.
+    """
+    style = resources.files(__package__).joinpath("report.css").read_text(encoding="utf-8")
+    body = "".join(
+        (
+            sections.verdict(report),
+            sections.results(report),
+            sections.examples(examples),
+            sections.curves(report),
+            sections.fidelity(report.fidelity),
+            sections.checks(report),
+            f"<section><h2>How to read this</h2>{sections.text_list(HOW_TO_READ)}</section>",
+            f"<section><h2>Known limits</h2>{sections.text_list(LIMITS)}</section>",
+            sections.settings(report),
+        )
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
+        "style-src 'unsafe-inline'\">"
+        f"<title>{escape(_TITLE)}</title><style>{style}</style></head>"
+        f"<body><main><h1>{escape(_TITLE)}</h1>{body}</main></body></html>\n"
+    )

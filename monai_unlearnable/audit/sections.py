@@ -1,0 +1,188 @@
+"""The parts of the HTML report; every text that comes from data is escaped here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from statistics import mean
+
+from monai_unlearnable.audit.facts import ReleaseFacts
+from monai_unlearnable.audit.fidelity import Fidelity, Spread
+from monai_unlearnable.audit.figures import Example, draw_curves
+from monai_unlearnable.audit.report import AuditReport, RecipeOutcome, Verdict
+from monai_unlearnable.audit.wording import (
+    headline_sentence,
+    notes,
+    overall_verdict,
+    score_name,
+    score_text,
+    spread_text,
+)
+
+__all__ = ["checks", "curves", "examples", "fidelity", "results", "settings", "text_list", "verdict"]
+
+_MARKS = {Verdict.PROTECTED: ("good", "✓"), Verdict.NOT_PROTECTED: ("bad", "✗"), Verdict.NO_VERDICT: ("open", "?")}
+
+
+def verdict(report: AuditReport) -> str:
+    """Show the verdict in one box, with its sentences and what has to be known."""
+    overall, title = overall_verdict(report)
+    failed = [one for one in report.checks if not one.held]
+    look, mark = _MARKS[overall]
+    sentences = "".join(f"<p>{escape(headline_sentence(one))}</p>" for one in report.outcomes)
+    warning = ""
+    if failed:
+        names = "; ".join(one.name for one in failed)
+        warning = f'<p class="warning">{len(failed)} of {len(report.checks)} checks failed: {escape(names)}.</p>'
+    known = text_list(notes(report))
+    return (
+        f'<section class="verdict {look}"><p class="title"><span aria-hidden="true">{mark}</span> {escape(title)}</p>'
+        f"{sentences}{warning}</section>{known}"
+    )
+
+
+def results(report: AuditReport) -> str:
+    """Show the scores of all victims in a table."""
+    head = ("Victim", "Clean baseline", "Trained on released images", "Best epoch", "Majority class", "Verdict")
+    rows = [_result_row(one) for one in report.outcomes]
+    name = score_name(report.task)
+    caption = f"Mean {name} on clean test images ± standard deviation over {len(report.outcomes[0].seeds)} seed(s)"
+    return _section("What victims learned", _table(caption, head, rows))
+
+
+def _result_row(outcome: RecipeOutcome) -> list[str]:
+    look, mark = _MARKS[outcome.verdict]
+    return [
+        escape(outcome.recipe.name),
+        spread_text(outcome.clean, outcome.task),
+        f"<strong>{spread_text(outcome.released, outcome.task)}</strong>",
+        score_text(mean(one.peak for one in outcome.released), outcome.task),
+        score_text(outcome.majority, outcome.task),
+        f'<span class="{look}">{mark} {outcome.verdict.value}</span>',
+    ]
+
+
+def examples(shown: Sequence[Example]) -> str:
+    """Show clean image, magnified delta and released image of a few classes."""
+    if not shown:
+        return ""
+    rows = "".join(_example_row(one) for one in shown)
+    text = (
+        "<p>Left the original, in the middle what was added to it (mid grey: nothing; brighter: added; darker: taken "
+        "off), magnified as stated, right the released image.</p>"
+    )
+    return _section("What the images look like", f"{text}{rows}")
+
+
+def _example_row(one: Example) -> str:
+    name, sample = escape(one.class_name, quote=True), escape(one.sample_id, quote=True)
+    part = " Only the centre is shown, at full resolution." if one.is_part else ""
+    pictures = (
+        (one.clean, f"Original of class {name}", "original"),
+        (
+            one.delta,
+            f"Delta of the same image, magnified {one.magnification:g} times",
+            f"delta, magnified {one.magnification:g} times",
+        ),
+        (one.released, "Released image", "released"),
+    )
+    cells = "".join(f'<div><img src="{uri}" alt="{alt}"><p>{label}</p></div>' for uri, alt, label in pictures)
+    return (
+        f'<figure class="example"><div class="triple">{cells}</div><figcaption>Class <strong>{name}</strong>, '
+        f"{sample}; largest change {one.largest_levels} levels.{part}</figcaption></figure>"
+    )
+
+
+def curves(report: AuditReport) -> str:
+    """Show the learning curves of every victim."""
+    name = score_name(report.task)
+    figures = []
+    for one in report.outcomes:
+        alt = (
+            f"{name} on clean test images after each epoch for {one.recipe.name}. After the last epoch: trained on "
+            f"clean originals {spread_text(one.clean, one.task)}, trained on released images "
+            f"{spread_text(one.released, one.task)}, majority class {score_text(one.majority, one.task)}."
+        )
+        figures.append(
+            f'<figure><img class="chart" src="{draw_curves(one, score_name=name)}" alt="{escape(alt, quote=True)}">'
+            f"<figcaption>Victim {escape(one.recipe.name)}: thin lines are single seeds, thick lines their mean."
+            "</figcaption></figure>"
+        )
+    return _section("How they learned", "".join(figures))
+
+
+def fidelity(measured: Fidelity) -> str:
+    """Show how far released pixels are from the originals."""
+    rows = [
+        _spread_row("Largest change of a pixel (levels)", measured.max_abs_levels, ".0f"),
+        _spread_row("Mean change of a pixel (levels)", measured.mean_abs_levels, ".2f"),
+        _spread_row("Share of changed pixels", measured.changed_share, ".1%"),
+        _spread_row("PSNR (dB; higher is closer)", measured.psnr_db, ".1f"),
+        _spread_row("SSIM (1 is identical)", measured.ssim, ".3f"),
+    ]
+    caption = f"Over {measured.images} images, from the files; full scale {measured.full_scale:g} levels"
+    return _section("How close the images are", _table(caption, ("Measure", "Smallest", "Median", "Largest"), rows))
+
+
+def _spread_row(name: str, spread: Spread | None, form: str) -> list[str]:
+    if spread is None:
+        return [name, "none", "none", "none"]
+    return [name, *(format(one, form) for one in (spread.minimum, spread.median, spread.maximum))]
+
+
+def checks(report: AuditReport) -> str:
+    """Show the checks of files and pipeline."""
+    rows = [
+        [
+            f'<span class="{"good" if one.held else "bad"}">{"✓ held" if one.held else "✗ failed"}</span>',
+            escape(one.name),
+            escape(one.detail),
+        ]
+        for one in report.checks
+    ]
+    return _section("Checks", _table("What must hold for these figures to mean anything", ("", "Check", "Found"), rows))
+
+
+def settings(report: AuditReport) -> str:
+    """Show what the release says about itself, how victims were trained, and where."""
+    rows = [[escape(name), escape(value)] for name, value in _release_rows(report.facts)]
+    for one in report.outcomes:
+        facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in one.recipe.describe().items())
+        rows.append([f"Victim {escape(one.recipe.name)}", escape(f"{facts}; seeds {', '.join(map(str, one.seeds))}")])
+        seconds = mean(run.seconds for run in (*one.released, *one.clean))
+        rows.append(["Time for one training", f"{seconds:.1f} seconds"])
+    rows += [
+        [escape(name.replace("_", " ").capitalize()), escape(str(value))] for name, value in report.machine.items()
+    ]
+    return _section("Settings and machine", _table("", ("Setting", "Value"), rows))
+
+
+def _release_rows(facts: ReleaseFacts) -> list[tuple[str, str]]:
+    radius = "unknown" if facts.radius_levels is None else f"{facts.radius_levels:g} levels"
+    if facts.radius_given:
+        radius += f" (given as {facts.radius_given})"
+    return [
+        ("Method (by the manifest)", facts.method or "unknown"),
+        ("Norm (by the manifest)", facts.norm or "unknown"),
+        ("Radius (by the manifest)", radius),
+    ]
+
+
+def text_list(sentences: Iterable[str]) -> str:
+    """Show sentences as a list."""
+    return f"<ul>{''.join(f'<li>{escape(one)}</li>' for one in sentences)}</ul>"
+
+
+def _section(title: str, body: str) -> str:
+    return f"<section><h2>{escape(title)}</h2>{body}</section>"
+
+
+def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Build a table; cells are HTML already."""
+    top = "".join(f'<th scope="col">{escape(one)}</th>' for one in head)
+    body = "".join(f"<tr>{''.join(f'<td>{one}</td>' for one in row)}</tr>" for row in rows)
+    title = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption or head[0], quote=True)}">'
+        f"<table>{title}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+    )

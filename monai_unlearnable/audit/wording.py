@@ -1,0 +1,113 @@
+"""The report's sentences, for readers who do not train networks."""
+
+from __future__ import annotations
+
+from statistics import mean, stdev
+
+from monai_unlearnable.audit.report import LEARNED_MARGIN, MULTI_LABEL_LIMIT, AuditReport, RecipeOutcome, Verdict
+from monai_unlearnable.audit.training import TrainingResult
+from monai_unlearnable.sources.base import Task
+
+__all__ = [
+    "HOW_TO_READ",
+    "LIMITS",
+    "headline_sentence",
+    "notes",
+    "overall_verdict",
+    "score_name",
+    "score_text",
+    "spread_text",
+]
+
+HOW_TO_READ = (
+    "A victim is a network that somebody trains on the released images. The audit trains such networks itself, from "
+    "the released files alone, and then asks them about clean images that they have never seen.",
+    "The clean baseline is the same network, trained the same way on the originals. It shows what could be learned.",
+    "The majority class is the score of somebody who never looks at an image and always gives the most frequent "
+    f"answer (for several labels per image: a macro AUROC of 0.5). Single-label releases count as protected when the "
+    "victims' mean score is at or below it, multi-label releases when their mean macro AUROC is at most "
+    f"{MULTI_LABEL_LIMIT:.2f}.",
+    "There is no verdict when the clean baseline itself hardly beats that limit (by less than "
+    f"{LEARNED_MARGIN:.0%}): a victim that cannot learn proves nothing.",
+    "± is the standard deviation over trainings that differ only in their random seed. A figure that is published "
+    "needs at least three.",
+    "“Best epoch” is the highest score that a victim had at any time: somebody with clean images at hand could have "
+    "stopped there.",
+)
+
+LIMITS = (
+    "Protection is no guarantee. It is what these victims showed, not a proof about every network or reader.",
+    "Victims that start from pretrained weights can learn from a release all the same.",
+    "A reader who has some clean images of the same kind, or a release in which only a part is protected, can "
+    "recover much of what was protected.",
+    "Adversarial training, strong augmentation, JPEG compression, low-pass filtering and other strong purification "
+    "can recover a part or all of it. They are not tested here.",
+    "A delta that is the same for all images of a class can be estimated by averaging, and then taken off.",
+    "A held-out fifth is chosen image by image: images of one patient can lie on both sides and flatter both scores.",
+    "This is not de-identification: whatever identified a patient in an image, or in what travels with it, still does.",
+    "Released images are slightly altered. Do not use them for diagnosis.",
+)
+
+
+def score_name(task: Task) -> str:
+    """Name the headline score in words."""
+    return "accuracy" if task is Task.SINGLE_LABEL else "macro AUROC"
+
+
+def score_text(value: float, task: Task) -> str:
+    """Write a score: percent for an accuracy, a number for an AUROC."""
+    return f"{value:.1%}" if task is Task.SINGLE_LABEL else f"{value:.3f}"
+
+
+def spread_text(results: tuple[TrainingResult, ...], task: Task) -> str:
+    """Write mean and standard deviation over the seeds."""
+    scores = [one.score for one in results]
+    if len(scores) < 2:
+        return f"{score_text(mean(scores), task)} (one seed)"
+    return f"{score_text(mean(scores), task)} ± {score_text(stdev(scores), task)}"
+
+
+def overall_verdict(report: AuditReport) -> tuple[Verdict, str]:
+    """Return one verdict for all victims, the worst one, and its short title."""
+    verdicts = {one.verdict for one in report.outcomes}
+    if Verdict.NOT_PROTECTED in verdicts:
+        return Verdict.NOT_PROTECTED, "Not protected"
+    if Verdict.NO_VERDICT in verdicts:
+        return Verdict.NO_VERDICT, "No verdict"
+    return Verdict.PROTECTED, "Protected against the victims of this audit"
+
+
+def headline_sentence(outcome: RecipeOutcome) -> str:
+    """Say in one sentence what the victims of one recipe learned."""
+    task = outcome.task
+    released = score_text(mean(one.score for one in outcome.released), task)
+    clean = score_text(mean(one.score for one in outcome.clean), task)
+    majority = score_text(outcome.majority, task)
+    if task is Task.SINGLE_LABEL:
+        return (
+            f"A {outcome.recipe.name} network trained on the released images answers {released} of clean test images "
+            f"correctly; the same network trained on the originals answers {clean}; always giving the most frequent "
+            f"answer is right for {majority}."
+        )
+    return (
+        f"A {outcome.recipe.name} network trained on the released images reaches a macro AUROC of {released} on clean "
+        f"test images; the same network trained on the originals reaches {clean}; guessing gives {majority}."
+    )
+
+
+def notes(report: AuditReport) -> tuple[str, ...]:
+    """List what the reader of this very report has to know."""
+    found = [
+        f"Victims were trained on {report.counts['trained_on']} images and tested on {report.counts['tested_on']}: "
+        f"{report.test_origin}."
+    ]
+    if len(report.outcomes[0].seeds) < 3:
+        found.append("Fewer than three seeds: treat every figure as a first impression.")
+    if report.facts.jpeg_sources:
+        found.append(
+            f"{report.facts.jpeg_sources} released files were made from JPEG files. They are written as PNG, without "
+            "loss, because JPEG compression would damage the perturbation; they are larger than their sources."
+        )
+    if not report.facts.has_manifest:
+        found.append("The release has no readable manifest.json: method and radius are unknown.")
+    return tuple(found)
