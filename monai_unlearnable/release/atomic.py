@@ -16,7 +16,7 @@ PRIVATE_FILE = 0o600
 
 
 @contextmanager
-def atomic_file(path: Path, *, permissions: int | None = None) -> Iterator[Path]:
+def atomic_file(path: Path, *, permissions: int | None = None, sync_folder: bool = True) -> Iterator[Path]:
     """Give a temporary path beside ``path``; what was written there becomes ``path`` when the block ends well.
 
     The content is on the disk before the name appears. After an error the temporary file is removed and ``path`` is
@@ -25,6 +25,8 @@ def atomic_file(path: Path, *, permissions: int | None = None) -> Iterator[Path]
     Args:
         path: where the file shall appear; its folder must exist.
         permissions: permission bits of the file from its first byte on; by default the process's own.
+        sync_folder: make the name durable at once. A caller who writes many files may do so once at their end, with
+            :func:`sync_directory`.
     """
     unfinished = path.with_name(UNFINISHED_PREFIX + path.name)
     try:
@@ -35,7 +37,8 @@ def atomic_file(path: Path, *, permissions: int | None = None) -> Iterator[Path]
         with unfinished.open("rb+") as stream:
             os.fsync(stream.fileno())
         unfinished.replace(path)
-        sync_directory(path.parent)
+        if sync_folder:
+            sync_directory(path.parent)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from monai_unlearnable.errors import ReleaseError, UnlearnableError
-from monai_unlearnable.release.atomic import atomic_file
+from monai_unlearnable.release.atomic import atomic_file, sync_directory
 from monai_unlearnable.release.hashing import file_sha256, pixels_sha256
 from monai_unlearnable.release.owner import OwnerSide, open_owner_side
 from monai_unlearnable.release.paths import check_apart, is_empty, locate
@@ -59,6 +59,8 @@ def restore_release(
         done += len(record.samples)
         if progress is not None:
             progress(done, total)
+    for parent in {(target / one.name).parent for one in restored}:
+        sync_directory(parent)
     return RestoreReport(
         files=tuple(one.name for one in restored),
         images=sum(len(one.samples) for one in restored),
@@ -70,7 +72,7 @@ def restore_release(
 def _restore_file(owner: OwnerSide, record: FileRecord, folder: Path, target: Path) -> None:
     released, path = locate(folder, record.name), locate(target, record.name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path) as unfinished:
+    with atomic_file(path, sync_folder=False) as unfinished:
         if not record.samples:
             unfinished.write_bytes(released.read_bytes())
             if file_sha256(unfinished) != record.sha256:

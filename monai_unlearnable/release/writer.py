@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from monai_unlearnable.errors import LedgerError, ReleaseError, StoreError
-from monai_unlearnable.release.atomic import UNFINISHED_PREFIX, atomic_file, write_bytes
+from monai_unlearnable.release.atomic import UNFINISHED_PREFIX, atomic_file, sync_directory, write_bytes
 from monai_unlearnable.release.budget import ReleaseBudget
 from monai_unlearnable.release.hashing import bytes_sha256, file_sha256, pixels_sha256
 from monai_unlearnable.release.ledger import Ledger
@@ -77,6 +77,8 @@ def write_release(
             done += len(file.indices)
             if progress is not None:
                 progress(done, len(source))
+        for parent in {(folder / one.name).parent for one in written}:
+            sync_directory(parent)
         applied.flush()  # what the ledger says is there must be there after a power cut, too
         ledger.append(tuple(written))
         records.update({one.name: one for one in written})
@@ -101,7 +103,7 @@ class _Run:
         samples: list[SampleRecord] = []
         path = self.folder / file.name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path) as unfinished:
+        with atomic_file(path, sync_folder=False) as unfinished:
             self.plan.format.write(unfinished, template=file.template, images=self._protected(file, samples))
         return FileRecord(
             name=file.name,
