@@ -162,7 +162,8 @@ def _check_folder(folder: Path, ledger: Ledger, plan: ReleasePlan) -> None:
 
 def _open_applied(source: Source, store: DeltaStore, ledger: Ledger) -> MappedStore:
     shapes = {sample_id: source.shape(index) for index, sample_id in enumerate(source.sample_ids)}
-    header = replace(store.header, shapes=shapes)
+    # Sorted, because the store's order on disk is that of its header's JSON, which is sorted.
+    header = replace(store.header, shapes=dict(sorted(shapes.items())))
     try:
         if ledger.deltas_path.exists():
             return MappedStore.open(ledger.deltas_path, header)
