@@ -63,6 +63,10 @@ class Budget(ABC):
     def random(self, image: Images, *, generator: torch.Generator | None = None) -> Deltas:
         """Draw a delta inside the ball for every image, on the image's device."""
 
+    def fits(self, levels: Deltas) -> PerSampleFlag:
+        """Say for each delta of whole levels (float64) whether it is inside the ball, without any tolerance."""
+        return self.norm(levels) <= self.radius_levels
+
     @property
     def largest_value_levels(self) -> float:
         """Largest |value| that a pixel's delta may have: what a store must be able to hold."""
@@ -98,19 +102,25 @@ class Budget(ABC):
         }
 
     def require_images(self, image: Images, sample_ids: list[str]) -> None:
-        """Refuse images that are not finite or leave the range before anything is computed.
+        """Refuse images that are not finite, leave the range or hold fractions before anything is computed.
 
         Raises:
             BudgetError: names the first sample, with its smallest and largest value.
         """
         flat = image.detach().flatten(1)
-        good = torch.isfinite(flat).all(1) & (flat >= self.low_level).all(1) & (flat <= self.high_level).all(1)
+        inside = torch.isfinite(flat).all(1) & (flat >= self.low_level).all(1) & (flat <= self.high_level).all(1)
+        good = inside & (flat == flat.round()).all(1)
         if bool(good.all()):
             return
         index = int((~good).nonzero()[0])
         if not bool(torch.isfinite(flat[index]).all()):
             raise BudgetError(f"sample {sample_ids[index]!r}: holds NaN or infinite values; repair or leave out.")
         low, high = float(flat[index].min()), float(flat[index].max())
+        if bool(inside[index]):
+            raise BudgetError(
+                f"sample {sample_ids[index]!r}: values {low:g} to {high:g} are not all whole levels. Give the image "
+                "as its file stores it, before any scaling or resampling."
+            )
         raise BudgetError(
             f"sample {sample_ids[index]!r}: values {low:g} to {high:g} leave the range "
             f"{self.low_level:g} to {self.high_level:g} of the budget. Give the image in levels."

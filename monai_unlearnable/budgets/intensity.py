@@ -22,7 +22,9 @@ class RadiusUnit(str, Enum):
 
 
 _UNITS = {"": RadiusUnit.FRACTION, "level": RadiusUnit.LEVEL, "levels": RadiusUnit.LEVEL, "hu": RadiusUnit.HU}
-_PATTERN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:/\s*(\d+(?:\.\d+)?))?\s*([A-Za-z]*)\s*")
+# As many digits as a float writes; more of them, or a large exponent, would only cost memory.
+_NUMBER = r"(\d{1,20}(?:\.\d{1,20})?(?:[eE][+-]?\d{1,2})?)"
+_PATTERN = re.compile(rf"\s*{_NUMBER}\s*(?:/\s*{_NUMBER})?\s*([A-Za-z]*)\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,12 @@ class Radius:
             level_size_hu: size of one level in HU (a CT's RescaleSlope); None where the file has no HU.
 
         Raises:
-            BudgetError: the radius is smaller than one level, or is in HU where the file has none.
+            BudgetError: the radius is smaller than one level, or is in HU where a level has no size in HU.
         """
         if self.unit is RadiusUnit.HU and level_size_hu is None:
             raise BudgetError(f"radius {self}: these images have no rescale to HU. Use levels or a fraction.")
+        if level_size_hu is not None and not (math.isfinite(level_size_hu) and level_size_hu):
+            raise BudgetError(f"level_size_hu={level_size_hu}: a level has a finite size in HU other than 0.")
         if self.unit is RadiusUnit.HU and level_size_hu is not None:
             levels = float(self.value / Fraction(abs(level_size_hu)))
         elif self.unit is RadiusUnit.FRACTION:
@@ -89,7 +93,7 @@ def parse_radius(text: str | float) -> Radius:
     if match is None or unit is None:
         raise BudgetError(f"radius {str(text)!r} is not understood. Write 8/255, 0.03, '8 levels' or '10 HU'.")
     denominator = Fraction(match.group(2) or 1)
-    if denominator == 0 or not math.isfinite(float(denominator)):
+    if denominator == 0:
         raise BudgetError(f"radius {str(text)!r} divides by {match.group(2)}.")
     value = Fraction(match.group(1)) / denominator
     if value <= 0:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import ClassVar
 
 import torch
 
 from monai_unlearnable.budgets.base import Budget, per_sample
-from monai_unlearnable.types import Deltas, Images, PerSample
+from monai_unlearnable.types import Deltas, Images, PerSample, PerSampleFlag
 
 __all__ = ["L2Budget", "LinfBudget"]
 
@@ -59,7 +61,13 @@ class L2Budget(Budget):
 
     def norm(self, delta: Deltas) -> PerSample:
         """Euclidean length of each delta, in levels."""
-        return torch.linalg.vector_norm(delta.flatten(1), dim=1)
+        length: PerSample = torch.linalg.vector_norm(delta.flatten(1), dim=1)
+        return length
+
+    def fits(self, levels: Deltas) -> PerSampleFlag:
+        """Compare the sum of squares, an exact integer in float64, with the square of the radius."""
+        largest_sum = math.floor(Fraction(self.radius_levels) ** 2)
+        return levels.flatten(1).double().square().sum(1) <= largest_sum
 
     def project_ball(self, delta: Deltas) -> Deltas:
         """Scale deltas that are too long back onto the sphere."""
@@ -69,8 +77,9 @@ class L2Budget(Budget):
 
     def steepest(self, gradient: Deltas) -> Deltas:
         """Gradient divided by its length; a zero gradient stays zero."""
-        length = self.norm(gradient)
-        return gradient / per_sample(torch.where(length > 0, length, torch.ones_like(length)), gradient)
+        # Squares of very small or large values leave float32, so the largest value is divided out first.
+        scaled = _divide(gradient, gradient.flatten(1).abs().amax(1))
+        return _divide(scaled, self.norm(scaled))
 
     def random(self, image: Images, *, generator: torch.Generator | None = None) -> Deltas:
         """Uniform in the ball: a Gaussian direction, and a length by the ball's volume."""
@@ -78,3 +87,7 @@ class L2Budget(Budget):
         size = image[0].numel()
         share = torch.rand(len(image), generator=generator, device=image.device, dtype=image.dtype)
         return self.steepest(direction) * per_sample(self.radius_levels * share ** (1 / size), image)
+
+
+def _divide(values: Deltas, by: PerSample) -> Deltas:
+    return values / per_sample(torch.where(by == 0, torch.ones_like(by), by), values)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from monai_unlearnable.budgets.base import Budget, per_sample
@@ -16,10 +18,10 @@ _BISECTION_STEPS = 24
 def to_levels(delta: Deltas, image: Images | None, budget: Budget) -> Deltas:
     """Round a delta to whole levels that keep to the budget exactly.
 
-    The result is ``round(s * delta)`` clipped to the image's range, with the largest scale ``s <= 1`` whose
-    result is inside the ball. For L-inf that is plain rounding, clamped to the whole part of the radius; for
-    L2 rounding may lengthen a delta, and ``s`` is found by bisection (the length of ``round(s * delta)`` grows
-    with ``s``, because every component does).
+    The result is ``round(s * delta)``, clamped to the whole part of the radius and clipped to the image's range, with
+    the largest scale ``s <= 1`` whose result is inside the ball. For L-inf ``s`` is 1; for L2 rounding may lengthen a
+    delta, and ``s`` is found by bisection (the length of ``round(s * delta)`` grows with ``s``, because every
+    component does).
 
     Args:
         delta: ``(batch, channel, *space)``, float32, levels; need not be inside the budget.
@@ -41,23 +43,27 @@ def to_levels(delta: Deltas, image: Images | None, budget: Budget) -> Deltas:
     """
     if not bool(torch.isfinite(delta).all()):
         raise DivergedError("a delta holds NaN or infinite values: the surrogate or its step size diverged.")
-    # In float64 a sum of squared integers is exact, so a length on the sphere is not judged outside or inside by chance.
+    # In float64 a sum of squared integers is exact, so a length on the sphere is not judged by chance.
     wanted = budget.project_ball(delta.double())
     image = None if image is None else image.double()
     scale = torch.ones(len(delta), device=delta.device, dtype=torch.float64)
     levels = _rounded(wanted, image, budget, scale)
-    if bool((budget.norm(levels) <= budget.radius_levels).all()):
+    fits = budget.fits(levels)
+    if bool(fits.all()):
         return levels.to(delta.dtype)
     low, high = torch.zeros_like(scale), scale.clone()
     for _ in range(_BISECTION_STEPS):
         middle = (low + high) / 2
-        inside = budget.norm(_rounded(wanted, image, budget, middle)) <= budget.radius_levels
+        inside = budget.fits(_rounded(wanted, image, budget, middle))
         low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
-    fits = budget.norm(levels) <= budget.radius_levels
     return _rounded(wanted, image, budget, torch.where(fits, scale, low)).to(delta.dtype)
 
 
 def _rounded(delta: Deltas, image: Images | None, budget: Budget, scale: PerSample) -> Deltas:
+    largest = math.floor(budget.largest_value_levels)
+    levels = torch.round(delta * per_sample(scale, delta)).clamp(-largest, largest)
+    if image is not None:
+        # The ends of a range need not be whole levels.
+        levels = budget.clip_to_range(levels, image).trunc()
     # Adding 0.0 turns -0.0 into 0.0, so that equal deltas have equal bytes.
-    rounded = torch.round(delta * per_sample(scale, delta)) + 0.0
-    return rounded if image is None else budget.clip_to_range(rounded, image) + 0.0
+    return levels + 0.0
