@@ -172,7 +172,15 @@ class DeltaStore(ABC):
             ) from None
 
     def read(self, keys: Sequence[str]) -> StoredLevels:
-        """Read whole deltas of one common shape: ``(batch, channel, *space)``, int8 or int16, levels."""
+        """Read whole deltas of one common shape: ``(batch, channel, *space)``, int8 or int16, levels.
+
+        Raises:
+            KeyError: the store has no such key.
+            StoreError: no key is given, or the deltas have several shapes.
+        """
+        shapes = {self.shape(key): key for key in keys}
+        if len(shapes) != 1:
+            raise StoreError(f"deltas are read together when they have one shape; these have {shapes}.")
         return torch.stack([self.read_region(key, _whole(self.shape(key))) for key in keys])
 
     def write(self, keys: Sequence[str], levels: StoredLevels) -> None:
@@ -184,6 +192,8 @@ class DeltaStore(ABC):
 
     def _checked(self, key: str, region: Region, levels: StoredLevels) -> StoredLevels:
         """Return ``levels`` in the store's dtype after checking shape, wholeness and radius."""
+        if len(region) != len(self.shape(key)):
+            raise StoreError(f"key {key!r}: a region of {len(region)} slices, the delta has shape {self.shape(key)}.")
         shape = tuple(len(range(*one.indices(size))) for one, size in zip(region, self.shape(key), strict=True))
         if tuple(levels.shape) != shape:
             raise StoreError(f"key {key!r}: got a delta of shape {tuple(levels.shape)}, the region has {shape}.")

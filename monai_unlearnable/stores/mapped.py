@@ -90,10 +90,12 @@ class MappedStore(DeltaStore):
         directory = Path(directory)
         try:
             header = StoreHeader.from_json((directory / _HEADER_NAME).read_text(encoding="utf-8"))
+            if expected is not None:
+                header.require(expected)
         except (OSError, UnicodeDecodeError) as error:
             raise StoreError(f"{directory}: holds no readable store ({error}).") from error
-        if expected is not None:
-            header.require(expected)
+        except StoreError as error:
+            raise StoreError(f"{directory}: {error}") from error
         store = cls(directory, header)
         size = store.data_path.stat().st_size if store.data_path.is_file() else -1
         if size != store._size_bytes:
