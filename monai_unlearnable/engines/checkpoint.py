@@ -13,7 +13,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_unlearnable.errors import StoreError
-from monai_unlearnable.stores import MappedStore
+from monai_unlearnable.stores import MappedStore, StoreHeader
 
 __all__ = ["SaveProtection"]
 
@@ -31,7 +31,7 @@ class SaveProtection:
     Args:
         directory: private folder for the checkpoints; the newest one is kept.
         store: the deltas.
-        save_dict: what has a ``state_dict`` and belongs to the run: surrogate, optimizer, trainer, learning-rate scheduler.
+        save_dict: what has a ``state_dict`` and belongs to the run: surrogate, optimizer, trainer, scheduler.
         every: save after every ``every``-th pass.
     """
 
@@ -53,16 +53,15 @@ class SaveProtection:
         """Write the checkpoint of this pass, then remove older ones."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         target = self.directory / f"pass-{engine.state.epoch:06d}"
+        for left_over in self.directory.glob(".unfinished-*"):
+            shutil.rmtree(left_over, ignore_errors=True)
         unfinished = self.directory / f".unfinished-{os.getpid()}"
-        shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
         self.store.flush()
         shutil.copyfile(self.store.data_path, unfinished / _DELTAS_NAME)
         state = {name: item.state_dict() for name, item in self.save_dict.items()}
-        terminated = bool(engine.should_terminate)
-        torch.save(
-            {"engine_epoch": engine.state.epoch, "finished": terminated, "items": state}, unfinished / _STATE_NAME
-        )
+        passed = {"engine_epoch": engine.state.epoch, "finished": bool(engine.should_terminate)}
+        torch.save(passed | {"store": self.store.header.to_json(), "items": state}, unfinished / _STATE_NAME)
         for path in unfinished.iterdir():
             with path.open("rb+") as file:
                 os.fsync(file.fileno())
@@ -87,8 +86,12 @@ class SaveProtection:
             return 0
         state = torch.load(found[-1] / _STATE_NAME, map_location=engine.state.device, weights_only=True)
         deltas = found[-1] / _DELTAS_NAME
+        try:
+            StoreHeader.from_json(state["store"]).require(self.store.header)
+        except StoreError as error:
+            raise StoreError(f"{found[-1]}: was made for another store: {error}") from error
         if deltas.stat().st_size != self.store.data_path.stat().st_size:
-            raise StoreError(f"{found[-1]}: was made for another store. Start a new run.")
+            raise StoreError(f"{deltas}: is not as long as the store's own file. It is damaged: start a new run.")
         shutil.copyfile(deltas, self.store.data_path)
         for name, item in self.save_dict.items():
             item.load_state_dict(state["items"][name])

@@ -60,8 +60,8 @@ def _require_finite(trainer: Trainer) -> None:
     for name, weight in trainer.network.state_dict().items():  # type: ignore[attr-defined]
         if weight.is_floating_point() and not bool(weight.isfinite().all()):
             raise DivergedError(
-                f"the surrogate's weight {name!r} is NaN or infinite after epoch {trainer.state.epoch} of its training. "
-                "Lower the learning rate or clip gradients. No delta was computed with it."
+                f"the surrogate's weight {name!r} is NaN or infinite after epoch {trainer.state.epoch} of its "
+                "training. Lower the learning rate or clip gradients. No delta was computed with it."
             )
 
 

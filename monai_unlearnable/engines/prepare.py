@@ -13,11 +13,11 @@ from monai.utils.enums import CommonKeys
 from torch import Tensor
 
 from monai_unlearnable.budgets import Budget
-from monai_unlearnable.errors import SourceError
+from monai_unlearnable.errors import SourceError, StoreError
 from monai_unlearnable.stores import DeltaStore
-from monai_unlearnable.types import Images, Labels
+from monai_unlearnable.types import Deltas, Images, Labels
 
-__all__ = ["PrepareClean", "PrepareProtected", "ProtectionBatch", "unpack"]
+__all__ = ["PrepareClean", "PrepareProtected", "ProtectionBatch", "read_deltas", "unpack"]
 
 SAMPLE_ID = "sample_id"
 KeyFunction = Callable[[Sequence[str], Labels], list[str]]
@@ -47,8 +47,8 @@ def unpack(batchdata: Any, device: torch.device | str | None = None, non_blockin
     missing = [key for key in (CommonKeys.IMAGE, CommonKeys.LABEL, SAMPLE_ID) if key not in batchdata]
     if missing:
         raise SourceError(
-            f"the batch has no {str(missing[0])!r} (it has {sorted(map(str, batchdata))}). A delta belongs to a sample by its "
-            "'sample_id', a stable string; add it to every data dictionary."
+            f"the batch has no {str(missing[0])!r} (it has {sorted(map(str, batchdata))}). A delta belongs to a sample "
+            "by its 'sample_id', a stable string; add it to every data dictionary."
         )
     image, label = _plain(batchdata[CommonKeys.IMAGE]), _plain(torch.as_tensor(batchdata[CommonKeys.LABEL]))
     sample_ids = batchdata[SAMPLE_ID]
@@ -66,6 +66,23 @@ def unpack(batchdata: Any, device: torch.device | str | None = None, non_blockin
         label.to(device, non_blocking=non_blocking),
         sample_ids,
     )
+
+
+def read_deltas(store: DeltaStore, keys: Sequence[str], batch: ProtectionBatch) -> Deltas:
+    """Read deltas in float32 on the images' device, after checking that they are for images of this shape.
+
+    Raises:
+        KeyError: the store has no such key.
+        StoreError: a delta has another shape than its image; broadcasting would hide that.
+    """
+    shape = tuple(batch.image.shape[1:])
+    wrong = next((key for key in keys if store.shape(key) != shape), None)
+    if wrong is not None:
+        raise StoreError(
+            f"sample {batch.sample_ids[0]!r}: its batch has images of shape {shape}, the store holds "
+            f"{store.shape(wrong)} for {wrong!r}. Give the images that the store was made for."
+        )
+    return store.read(keys).to(batch.image)
 
 
 class PrepareClean(PrepareBatch):
@@ -106,7 +123,7 @@ class PrepareProtected(PrepareBatch):
     ) -> tuple[Images, Labels]:
         """Return protected image and label of a batch dictionary."""
         batch = unpack(batchdata, device, non_blocking)
-        delta = self.store.read(self.key(batch.sample_ids, batch.label)).to(batch.image)
+        delta = read_deltas(self.store, self.key(batch.sample_ids, batch.label), batch)
         return torch.clamp(batch.image + delta, self.budget.low_level, self.budget.high_level), batch.label
 
 

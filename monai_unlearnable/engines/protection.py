@@ -15,7 +15,7 @@ from torch import Tensor
 
 from monai_unlearnable.budgets import to_levels
 from monai_unlearnable.engines.fit import SurrogateFit
-from monai_unlearnable.engines.prepare import KeyFunction, ProtectionBatch, unpack
+from monai_unlearnable.engines.prepare import KeyFunction, ProtectionBatch, read_deltas, unpack
 from monai_unlearnable.perturbations import Objective, Perturbation, PerturbationBatch
 from monai_unlearnable.stores import DeltaStore, SampleKey
 from monai_unlearnable.surrogates import Surrogate
@@ -118,7 +118,11 @@ class ProtectionEngine(Trainer):
         )
 
     def run(self) -> None:  # type: ignore[override]
-        """Run to ``max_epochs``; called again, continue from the present state."""
+        """Run to ``max_epochs``; called again, continue from the present state (nothing to do when that is reached)."""
+        if self.state.epoch >= self.state.max_epochs:
+            # Ignite would start such a run all over again, on deltas that are finished.
+            self.logger.info("all %d passes are done already", self.state.epoch)
+            return
         if self.surrogate is not None:
             self.surrogate.to(self.state.device)
         # Past Trainer.run, which only makes a gradient scaler: signs of gradients need no scaling.
@@ -130,7 +134,7 @@ class ProtectionEngine(Trainer):
         budget = self.perturbation.budget
         budget.require_images(batch.image, batch.sample_ids)
         keys, owner = _owners(self.key(batch.sample_ids, batch.label), batch)
-        stored = self.store.read(keys).to(batch.image)
+        stored = read_deltas(self.store, keys, batch)
         work = PerturbationBatch(batch.image, batch.label, stored, owner, tuple(batch.sample_ids))
         with self._frozen_surrogate() as model:
             with torch.autocast(self.state.device.type, enabled=self.amp, **self.amp_kwargs):
