@@ -34,11 +34,16 @@ class Synthetic(Perturbation):
     not, and a fixed tie-break ``T``. All channels carry the same pattern, so that grey conversion does not remove it. For
     L2 budgets the pattern is scaled onto the sphere.
 
+    A clean image carries no pattern at all, so a model trained on the release answers it with the class whose pattern is
+    the faintest. ``shares`` makes one class's pattern fainter; :meth:`shares_for` picks the rarest class, which leaves
+    that model below the majority class instead of at it.
+
     Attributes:
         budget: how large a delta may be.
         num_classes: number of classes, or of label columns.
         seed: seed of the patterns. Whoever knows it can compute the deltas: keep it.
         blocks_per_axis: blocks along each axis (7 gives 4-pixel blocks for 28 pixels).
+        shares: for single-label sets, the share of the radius that each class's pattern uses; None for all of it.
 
     Raises:
         BudgetError: at construction, when so few blocks cannot tell so many classes apart.
@@ -57,13 +62,31 @@ class Synthetic(Perturbation):
     num_classes: int
     seed: int
     blocks_per_axis: int = 7
+    shares: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.num_classes < 2 and self.num_classes != 1:
             raise BudgetError(f"num_classes={self.num_classes}: at least 1 class or label column is needed.")
         if self.blocks_per_axis < 2:
             raise BudgetError(f"blocks_per_axis={self.blocks_per_axis}: at least 2 blocks make a pattern.")
+        if self.shares is not None and (
+            len(self.shares) != self.num_classes or not all(0 < share <= 1 for share in self.shares)
+        ):
+            raise BudgetError(
+                f"shares={self.shares}: needs a share above 0, at most 1, for each of {self.num_classes} classes."
+            )
         self._block_signs(2)
+
+    @staticmethod
+    def shares_for(counts: Sequence[int], *, faint_share: float = 0.25) -> tuple[float, ...]:
+        """Return shares that make the rarest class's pattern faint and leave the others full.
+
+        Args:
+            counts: number of images of each class.
+            faint_share: share of the rarest class (the last of them where several are as rare).
+        """
+        rarest = max(range(len(counts)), key=lambda index: (-counts[index], index))
+        return tuple(faint_share if index == rarest else 1.0 for index in range(len(counts)))
 
     def improve(
         self,
@@ -105,7 +128,12 @@ class Synthetic(Perturbation):
             chosen = chosen.index_select(axis, block)
         full = chosen.unsqueeze(1).expand(-1, shape[0], *shape[1:])
         length = self.budget.norm(full[:1]).item()
-        return full * (self.budget.radius_levels / length)
+        levels = full * (self.budget.radius_levels / length)
+        if self.shares is None or label.ndim > 1:
+            return levels
+        least = min(1.0, self.budget.radius_levels) / float(levels.abs().max().clamp_min(1e-12))
+        share = torch.tensor(self.shares)[label.cpu().long()].clamp_min(least)
+        return levels * share.reshape(-1, *[1] * (levels.ndim - 1))
 
     def describe(self) -> dict[str, Any]:
         """Return the settings as JSON values; the seed is not among them."""
@@ -113,6 +141,7 @@ class Synthetic(Perturbation):
             "method": self.name,
             "num_classes": self.num_classes,
             "blocks_per_axis": self.blocks_per_axis,
+            "shares": None if self.shares is None else list(self.shares),
             "budget": self.budget.describe(),
         }
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from monai.data import DataLoader
 from monai.engines import SupervisedTrainer
@@ -55,6 +56,7 @@ class RecipeContext:
         seed: seed of networks, orders and patterns.
         checkpoint: private folder for checkpoints.
         device: where to compute.
+        window_levels: levels that become -1 and 1 for the surrogate; None for the budget's range.
         handlers: more handlers for the engine.
         trainer_handlers: handlers for the surrogate's trainer.
     """
@@ -65,6 +67,7 @@ class RecipeContext:
     seed: int
     checkpoint: Path
     device: torch.device
+    window_levels: tuple[float, float] | None = None
     handlers: Sequence[Any] = ()
     trainer_handlers: Sequence[Any] = ()
 
@@ -120,18 +123,23 @@ class SyntheticRecipe(Recipe):
 
     Attributes:
         blocks_per_axis: blocks along each axis.
+        faint_share: share of the radius that the rarest class's pattern uses (single-label sets).
     """
 
     name: ClassVar[str] = Synthetic.name
     blocks_per_axis: int = 7
+    faint_share: float = 0.25
 
     def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:
         """Return an engine of one pass."""
+        multi = context.source.task is Task.MULTI_LABEL
+        counts = [] if multi else np.bincount(context.source.labels, minlength=context.num_classes).tolist()
         method = Synthetic(
             budget=context.budget,
             num_classes=context.num_classes,
             seed=context.seed,
             blocks_per_axis=self.blocks_per_axis,
+            shares=None if multi else Synthetic.shares_for(counts, faint_share=self.faint_share),
         )
         save = SaveProtection(context.checkpoint, store=context.store, save_dict={})
         engine = ProtectionEngine(
@@ -176,7 +184,8 @@ class SurrogateRecipe(Recipe):
         with torch.random.fork_rng():
             torch.manual_seed(context.seed % 2**63)
             network = self.network(spatial_dims=len(shape) - 1, in_channels=shape[0], num_classes=context.num_classes)
-        window = IntensityWindow(low_level=context.budget.low_level, high_level=context.budget.high_level)
+        low, high = context.window_levels or (context.budget.low_level, context.budget.high_level)
+        window = IntensityWindow(low_level=low, high_level=high)
         size = self.surrogate_size_px
         preprocessing = window if size is None else nn.Sequential(window, ResampleTo(size_px=size))
         return Surrogate(network, preprocessing).to(context.device)

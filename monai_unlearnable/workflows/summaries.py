@@ -1,0 +1,87 @@
+"""Reports as short texts for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+
+from monai_unlearnable.audit import AuditReport
+from monai_unlearnable.release import Failure, RestoreReport, VerifyReport
+from monai_unlearnable.workflows.protect import ProtectReport
+
+__all__ = ["describe_audit", "describe_protection", "describe_restoration", "describe_verification"]
+
+_MOST_FAILURES_SHOWN = 20
+
+
+def describe_protection(report: ProtectReport, release: Path, ledger: Path) -> str:
+    """Say what was protected, how far the images changed, and what to keep private."""
+    lines = [
+        f"{report.images} images protected with {report.method}, radius {report.radius_given} = "
+        f"{report.radius_levels:g} levels, in {report.seconds:.0f} s{' (resumed)' if report.resumed else ''}",
+    ]
+    if report.converted:
+        lines.append(f"{report.converted} JPEG files were written as PNG: JPEG would damage the deltas")
+    if report.surrogate_error is not None and report.method == "error_minimizing":
+        lines.append(
+            f"surrogate error on the protected images: {report.surrogate_error:.1%} after {report.passes} passes"
+        )
+    lines += [
+        describe_verification(report.verification, release),
+        f"release: {release}   (share this)",
+        f"ledger:  {ledger}   (keep private: it takes the deltas off)",
+    ]
+    return "\n".join(lines)
+
+
+def describe_verification(report: VerifyReport, release: Path) -> str:
+    """Say what was proved and what does not hold."""
+    if report.mode == "owner":
+        proof = (
+            f"{report.pixels_held} of {report.pixels} pixels inside the budget and equal to original plus delta; "
+            f"largest change {report.largest_delta_levels} levels"
+        )
+    else:
+        proof = "checksums and contents only; give the ledger to prove every pixel"
+    word = "verified" if report.held else "NOT VERIFIED"
+    return "\n".join([f"{word}: {report.files} files, {report.images} images: {proof}", *_failures(report.failures)])
+
+
+def describe_restoration(report: RestoreReport, output: Path) -> str:
+    """Say what was restored and what could not be."""
+    word = "restored" if report.held else "NOT ALL RESTORED"
+    lines = [f"{word}: {len(report.files)} files, {report.images} images, bit for bit, in {output}"]
+    if report.converted:
+        lines.append(f"{len(report.converted)} of them were JPEG: their decoded pixels are restored, as PNG")
+    return "\n".join([*lines, *_failures(report.failures)])
+
+
+def describe_audit(report: AuditReport, output: Path) -> str:
+    """Return the table of victims, the checks that failed, and where the report lies."""
+    lines = [f"{'victim':<16}{'released':>18}{'clean baseline':>18}{'majority':>10}  verdict"]
+    for one in report.outcomes:
+        released, clean = [run.score for run in one.released], [run.score for run in one.clean]
+        lines.append(
+            f"{one.recipe.name:<16}{_spread(released):>18}{_spread(clean):>18}{one.majority:>10.3f}  {one.verdict.value}"
+        )
+    fidelity = report.fidelity
+    if fidelity.max_abs_levels and fidelity.psnr_db and fidelity.ssim:
+        lines.append(
+            f"largest change {fidelity.max_abs_levels.maximum:g} levels, median PSNR {fidelity.psnr_db.median:.1f} dB, "
+            f"median SSIM {fidelity.ssim.median:.3f}"
+        )
+    lines.append(f"tested on {report.counts['tested_on']} clean images ({report.test_origin}), {len(released)} seeds")
+    lines += [f"CHECK FAILED: {one.name}: {one.detail}" for one in report.checks if not one.held]
+    lines += [f"report: {output / 'audit.html'}", f"figures: {output / 'audit.json'}"]
+    return "\n".join(lines)
+
+
+def _spread(scores: Sequence[float]) -> str:
+    return f"{mean(scores):.3f} ({min(scores):.3f}-{max(scores):.3f})"
+
+
+def _failures(failures: Sequence[Failure]) -> list[str]:
+    shown = [f"  FAILED {one}" for one in failures[:_MOST_FAILURES_SHOWN]]
+    more = len(failures) - len(shown)
+    return [*shown, *([f"  ... and {more} more"] if more else [])]
