@@ -1,7 +1,7 @@
 """Whole roads that Python users and the command line call: protect a source from files to proved files."""
 
 from monai_unlearnable.workflows.intensity import IntensityRange, survey
-from monai_unlearnable.workflows.protect import ProtectReport, protect
+from monai_unlearnable.workflows.protect import protect
 from monai_unlearnable.workflows.recipes import (
     ErrorMinimizingRecipe,
     Recipe,
@@ -9,15 +9,19 @@ from monai_unlearnable.workflows.recipes import (
     SyntheticRecipe,
     TargetedAdversarialRecipe,
 )
+from monai_unlearnable.workflows.report import ProtectReport
+from monai_unlearnable.workflows.run import ProtectionRun, make_budget
 
 __all__ = [
     "ErrorMinimizingRecipe",
     "IntensityRange",
     "ProtectReport",
+    "ProtectionRun",
     "Recipe",
     "RecipeContext",
     "SyntheticRecipe",
     "TargetedAdversarialRecipe",
+    "make_budget",
     "protect",
     "survey",
 ]

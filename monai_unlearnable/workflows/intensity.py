@@ -58,8 +58,8 @@ def survey(source: Source, *, progress: Progress | None = None) -> IntensityRang
     for index, sample in enumerate(source):
         if sample.image.dtype != dtype:
             raise SourceError(
-                f"{sample.sample_id}: is {sample.image.dtype}, {source.sample_ids[0]} is {dtype}. Images of one release "
-                "need one depth, because a radius in levels means another thing for each: protect them apart."
+                f"{sample.sample_id}: is {sample.image.dtype}, {source.sample_ids[0]} is {dtype}. Images of one "
+                "release need one depth, because a radius in levels means another thing for each: protect them apart."
             )
         counts += np.bincount(sample.image.ravel(), minlength=len(counts))
         content.update(f"{sample.sample_id}|{sample.label.tolist()}|{sample.image.shape}|".encode())

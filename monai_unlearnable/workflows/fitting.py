@@ -1,0 +1,37 @@
+"""Fit a recipe to the images of a source."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from monai_unlearnable.errors import SourceError
+from monai_unlearnable.sources import Source
+from monai_unlearnable.workflows.recipes import Recipe, SurrogateRecipe
+
+__all__ = ["fit_recipe"]
+
+_COMMON_SURROGATE_PX = 96
+_LARGEST_NATIVE_PX = 128
+
+
+def fit_recipe(recipe: Recipe, images: Source) -> Recipe:
+    """Let the surrogate look at one common size where images have several, or are larger than 128 pixels.
+
+    Deltas stay on the native grid: the resampling is part of the surrogate and differentiable.
+
+    Raises:
+        SourceError: images of different numbers of channels, or class-wise deltas for images of different shapes.
+    """
+    shapes = {images.shape(index) for index in range(len(images))}
+    channels = sorted({shape[0] for shape in shapes})
+    if len(channels) > 1:
+        raise SourceError(f"{images.path}: holds images of {channels} channels; protect them apart.")
+    if recipe.class_wise and len(shapes) > 1:
+        raise SourceError(
+            f"{images.path}: images have {len(shapes)} shapes such as {sorted(shapes)[:2]}, and a class-wise delta has "
+            "one. Use deltas of their own (leave class_wise out)."
+        )
+    large = max(max(shape[1:]) for shape in shapes) > _LARGEST_NATIVE_PX
+    if isinstance(recipe, SurrogateRecipe) and recipe.surrogate_size_px is None and (len(shapes) > 1 or large):
+        return replace(recipe, surrogate_size_px=_COMMON_SURROGATE_PX)
+    return recipe

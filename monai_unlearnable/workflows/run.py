@@ -1,0 +1,232 @@
+"""One protection run: everything around the engine, from the survey of the images to the proved release."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from monai_unlearnable.budgets import Budget, LinfBudget, parse_radius
+from monai_unlearnable.engines import ProtectionEngine, SaveProtection
+from monai_unlearnable.errors import LedgerError
+from monai_unlearnable.release import (
+    Ledger,
+    Manifest,
+    ManifestFields,
+    ReleaseBudget,
+    hold_ledger,
+    plan_release,
+    read_ledger,
+    verify_release,
+    write_release,
+)
+from monai_unlearnable.sources import Progress, Source, open_source
+from monai_unlearnable.stores import ClassKey, MappedStore, SampleKey, StoreHeader
+from monai_unlearnable.workflows.intensity import IntensityRange, survey
+from monai_unlearnable.workflows.recipes import RecipeContext
+from monai_unlearnable.workflows.report import ProtectReport
+
+__all__ = ["ProtectionRun", "make_budget"]
+
+_SURROGATE_NAME = "surrogate.pt"
+
+
+class ProtectionRun:
+    """Holds the ledger of a run, knows its budget and store, and turns a finished engine into a proved release.
+
+    Bundles and :func:`protect` build their engine from :attr:`context` and hand it to :meth:`complete`. Making the same
+    run again takes up an interrupted one.
+
+    Args:
+        source: a path, or an open source.
+        output: folder of the release; must be new or empty.
+        ledger: private folder of what the owner keeps; apart from source and release.
+        method: name of the perturbation, for headers and the manifest.
+        settings: effective settings of the method, JSON values, for the ledger.
+        labels: CSV of ``file,label`` when ``source`` is the path of a folder.
+        class_wise: one delta for each class in the place of one for each image.
+        radius: ``8/255``, ``'8 levels'``; a fraction is of the full scale for 8-bit images, else of their robust range.
+        norm: :class:`LinfBudget` or :class:`L2Budget`.
+        seed: seed of everything random; by default drawn, and kept in the ledger only.
+        device: where the surrogate runs.
+        progress: makes a progress callback for a part of the work, given its name.
+
+    Raises:
+        SourceError: images or labels cannot be read or do not match.
+        BudgetError: the radius is not understood or below one level.
+        ReleaseError: the output holds something already.
+        LedgerError: the ledger belongs to another run, or lies in the release.
+    """
+
+    def __init__(
+        self,
+        source: str | Path | Source,
+        *,
+        output: str | Path,
+        ledger: str | Path,
+        method: str,
+        settings: Mapping[str, Any],
+        labels: str | Path | None = None,
+        class_wise: bool = False,
+        radius: str | float = "8/255",
+        norm: type[Budget] = LinfBudget,
+        seed: int | None = None,
+        device: str | torch.device = "cpu",
+        progress: Callable[[str], Progress] | None = None,
+    ) -> None:
+        self._began = time.monotonic()
+        self.source = source if isinstance(source, Source) else open_source(source, labels)
+        plan_release(self.source)
+        self._report_on = progress if progress is not None else _silent
+        levels = survey(self.source, progress=self._report_on("reading"))
+        self.budget = make_budget(radius, levels, norm)
+        self.output, self.ledger, self.method, self.class_wise = Path(output), Path(ledger), method, class_wise
+        self.radius = str(radius)
+        self.seed, self.resumed = _seed_of_run(self.ledger, seed)
+        configuration = {
+            "method": method,
+            "settings": dict(settings),
+            "class_wise": class_wise,
+            "budget": self.budget.describe(),
+            "radius": self.radius,
+            "seed": self.seed,
+            "data_sha256": levels.data_sha256,
+        }
+        self._held = ExitStack()
+        self._book: Ledger = self._held.enter_context(
+            hold_ledger(ledger, source=self.source.path, release=output, configuration=configuration)
+        )
+        try:
+            self._keys = self.key(self.source.sample_ids, torch.as_tensor(self.source.labels))
+            self.store = self._open_store(levels.data_sha256)
+        except BaseException:
+            self.close()
+            raise
+        self.context = RecipeContext(
+            source=self.source,
+            budget=self.budget,
+            store=self.store,
+            seed=self.seed,
+            checkpoint=self._book.directory / "checkpoint",
+            device=torch.device(device),
+            window_levels=(levels.window_low_level, levels.window_high_level),
+        )
+
+    @property
+    def key(self) -> SampleKey | ClassKey:
+        """Which delta an image gets."""
+        return ClassKey() if self.class_wise else SampleKey()
+
+    def complete(self, engine: ProtectionEngine, save: SaveProtection) -> ProtectReport:
+        """Run the engine (from its newest checkpoint), write the release, prove it, and let go of the ledger.
+
+        Args:
+            engine: writes deltas into :attr:`store`.
+            save: the engine's own saving handler.
+
+        Raises:
+            DivergedError: the surrogate is no longer finite.
+            ReleaseError: a file of the release cannot be written.
+        """
+        save.load(engine)
+        if engine.state.epoch < engine.state.max_epochs:
+            engine.run()
+        self._keep_surrogate(engine)
+        manifest = self._write()
+        shutil.rmtree(self._book.directory / "checkpoint", ignore_errors=True)
+        if not self.class_wise:  # class-wise deltas are kept for images that arrive later
+            shutil.rmtree(self.store.directory, ignore_errors=True)
+        self.close()
+        return ProtectReport(
+            method=self.method,
+            images=manifest.image_count,
+            files=len(manifest.files),
+            converted=manifest.converted_count,
+            radius_given=self.radius,
+            radius_levels=self.budget.radius_levels,
+            passes=engine.state.epoch,
+            surrogate_error=engine.state.metrics.get("surrogate_error"),
+            resumed=self.resumed,
+            seconds=time.monotonic() - self._began,
+            verification=verify_release(self.output, self.ledger, progress=self._report_on("verifying")),
+        )
+
+    def close(self) -> None:
+        """Let go of the ledger; an unfinished run can be taken up again."""
+        self._held.close()
+
+    def __enter__(self) -> ProtectionRun:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open_store(self, data_sha256: str) -> MappedStore:
+        header = StoreHeader(
+            shapes={key: self.source.shape(index) for index, key in enumerate(self._keys)},
+            radius_levels=self.budget.largest_value_levels,
+            budget=self.budget.describe(),
+            method=self.method,
+            seed=self.seed,
+            data_sha256=data_sha256,
+        )
+        folder = self._book.directory / "working"
+        return MappedStore.open(folder, header) if folder.exists() else MappedStore.create(folder, header)
+
+    def _keep_surrogate(self, engine: ProtectionEngine) -> None:
+        if engine.surrogate is None:
+            return
+        unfinished = self._book.directory / f".{_SURROGATE_NAME}.unfinished"
+        torch.save(engine.surrogate.state_dict(), unfinished)
+        unfinished.rename(self._book.directory / _SURROGATE_NAME)
+
+    def _write(self) -> Manifest:
+        fields = ManifestFields(
+            method=self.method,
+            budget=ReleaseBudget.from_description(self.budget.describe(), radius_given=self.radius),
+            configuration={"class_wise": self.class_wise},
+        )
+        return write_release(
+            self.source,
+            self.store,
+            self._keys,
+            release=self.output,
+            ledger=self._book,
+            manifest_fields=fields,
+            progress=self._report_on("writing"),
+        )
+
+
+def make_budget(radius: str | float, levels: IntensityRange, norm: type[Budget] = LinfBudget) -> Budget:
+    """Turn a radius as people write it into a budget of a source.
+
+    For L2 a fraction is of the window's width too: ``1.0`` is the length of one pixel changed over the whole window.
+    """
+    return norm(
+        radius_levels=parse_radius(radius).levels(range_levels=levels.window_width_levels),
+        low_level=levels.low_level,
+        high_level=levels.high_level,
+    )
+
+
+def _silent(name: str) -> Progress:
+    return lambda done, total: None
+
+
+def _seed_of_run(ledger: Path, seed: int | None) -> tuple[int, bool]:
+    """Return the seed, taken from an interrupted run where none is given, and whether there is such a run."""
+    try:
+        content = read_ledger(ledger)
+    except LedgerError:
+        return (secrets.randbits(62) if seed is None else seed), False
+    kept = int(content.configuration["seed"])
+    return (kept if seed is None else seed), content.status == "running"
