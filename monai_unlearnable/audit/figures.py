@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -94,6 +95,7 @@ def draw_curves(outcome: RecipeOutcome, *, score_name: str) -> str:
     if outcome.limit != outcome.majority:
         axes.axhline(outcome.limit, color=MAJORITY_COLOUR, linestyle="-.", linewidth=1, label="limit of the verdict")
     axes.set(xlabel="epoch", ylabel=f"{score_name} on clean test images", ylim=(0, 1))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     buffer = io.BytesIO()

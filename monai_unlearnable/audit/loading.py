@@ -142,7 +142,7 @@ def _check_shapes(source: Source, chosen: Sequence[int], *, size_px: int | None)
 
 def _as_tensor(image: StoredArray, *, size_px: int | None) -> Tensor:
     if size_px is None:
-        return torch.from_numpy(image if image.dtype == np.uint8 else image.astype(np.int32))
+        return torch.tensor(image if image.dtype == np.uint8 else image.astype(np.int32))
     levels = torch.from_numpy(image.astype(np.float32))[None]
     dims = levels.ndim - 2
     if dims == 2:

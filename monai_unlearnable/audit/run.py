@@ -13,7 +13,7 @@ from monai_unlearnable.audit.fidelity import measure_fidelity
 from monai_unlearnable.audit.figures import pick_examples
 from monai_unlearnable.audit.html import render_html
 from monai_unlearnable.audit.machine import describe_machine
-from monai_unlearnable.audit.output import claim_output
+from monai_unlearnable.audit.output import check_outside, claim_output
 from monai_unlearnable.audit.pairing import open_data
 from monai_unlearnable.audit.report import AuditReport, RecipeOutcome
 from monai_unlearnable.audit.runs import RunFolder, write_atomically
@@ -68,12 +68,16 @@ def audit_release(
     _check_arguments(recipes, seeds=seeds)
     folder, where = Path(output), torch.device(device)
     data = open_data(release, clean=clean, test=test, labels=labels)
-    claim_output(folder, inputs=tuple(Path(one) for one in (release, clean, test) if one is not None))
+    run_folder = folder / "runs" if runs is None else Path(runs)
+    inputs = tuple(Path(one) for one in (release, clean, test) if one is not None)
+    for one in (run_folder, folder):
+        check_outside(one, inputs=inputs)
+    claim_output(folder)
     facts = read_facts(release)
     fidelity = measure_fidelity(data.release, data.clean, data.pairs)
     checks = check_release(data, fidelity, facts)
     trainings = Trainings(
-        runs=RunFolder(folder / "runs" if runs is None else Path(runs)),
+        runs=RunFolder(run_folder),
         resume=resume,
         device=where,
         progress=progress,

@@ -82,6 +82,8 @@ def train_victim(
         network = recipe.network(
             spatial_dims=train.spatial_dims, in_channels=train.channels, num_classes=train.class_count
         ).to(device)
+        if train.spatial_dims == 2:  # faster convolutions on a CPU
+            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         trainer, evaluator = _engines(recipe, network, train, test, seed=seed, device=torch.device(device))
         losses, scores = _run(trainer, evaluator, on_epoch)
     balanced = evaluator.state.metrics.get("balanced_accuracy")
@@ -220,5 +222,7 @@ def _prediction_and_label(output: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
 def _finite_loss(output: dict[str, Tensor]) -> float:
     loss = float(output["loss"])
     if not math.isfinite(loss):
-        raise DivergedError(f"the victim's training loss is {loss}; it learned nothing that counts. Lower its rate.")
+        raise DivergedError(
+            f"the victim's training loss is {loss}; a score would mean nothing. Give it a lower learning_rate."
+        )
     return loss

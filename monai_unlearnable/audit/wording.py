@@ -74,6 +74,8 @@ def overall_verdict(report: AuditReport) -> tuple[Verdict, str]:
         return Verdict.NOT_PROTECTED, "Not protected"
     if Verdict.NO_VERDICT in verdicts:
         return Verdict.NO_VERDICT, "No verdict"
+    if not all(one.held for one in report.checks):
+        return Verdict.NO_VERDICT, "Checks failed: no verdict can be relied on"
     return Verdict.PROTECTED, "Protected against the victims of this audit"
 
 

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from monai_unlearnable.networks import small_resnet, standard_densenet121, standard_resnet18
+
+
+@pytest.mark.parametrize(("spatial_dims", "channels"), [(2, 1), (2, 3), (3, 1)])
+def test_small_resnet_maps_images_to_logits(spatial_dims: int, channels: int) -> None:
+    network = small_resnet(spatial_dims=spatial_dims, in_channels=channels, num_classes=5)
+    assert network(torch.zeros(2, channels, *(12,) * spatial_dims)).shape == (2, 5)
+
+
+def test_small_resnet_has_the_widths_of_the_recipes() -> None:
+    network = small_resnet(spatial_dims=2, in_channels=1, num_classes=2)
+    stages = [network.layer1, network.layer2, network.layer3, network.layer4]
+    assert [stage[-1].conv2.out_channels for stage in stages] == [16, 32, 64, 128]
+    assert [len(stage) for stage in stages] == [1, 1, 1, 1]
+    assert network.conv1.kernel_size == (3, 3)
+    assert network.conv1.stride == (1, 1)
+    assert network.no_max_pool
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    def weights(seed: int) -> torch.Tensor:
+        torch.manual_seed(seed)
+        return torch.cat(
+            [one.flatten() for one in small_resnet(spatial_dims=2, in_channels=1, num_classes=2).parameters()]
+        )
+
+    assert torch.equal(weights(3), weights(3))
+    assert not torch.equal(weights(3), weights(4))
+
+
+@pytest.mark.parametrize("build", [standard_resnet18, standard_densenet121])
+def test_monais_networks_share_the_signature(build: Callable[..., nn.Module]) -> None:
+    network = build(spatial_dims=2, in_channels=3, num_classes=4).eval()
+    with torch.no_grad():
+        assert network(torch.zeros(1, 3, 32, 32)).shape == (1, 4)
+
+
+@pytest.mark.parametrize("build", [small_resnet, standard_resnet18, standard_densenet121])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"spatial_dims": 1}, "spatial_dims=1"),
+        ({"in_channels": 0}, "in_channels=0"),
+        ({"num_classes": 0}, "num_classes=0"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(
+    build: Callable[..., nn.Module], wrong: dict[str, int], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        build(**{"spatial_dims": 2, "in_channels": 1, "num_classes": 2, **wrong})
