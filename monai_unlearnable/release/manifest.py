@@ -111,13 +111,17 @@ class Manifest:
         """Number of files whose source was of another format."""
         return sum(one.converted for one in self.files)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Numbers of files, of protected images, and of files whose source was of another format."""
+        return {"files": len(self.files), "images": self.image_count, "converted_files": self.converted_count}
+
     def to_json(self) -> str:
         """Serialise to indented JSON that the schema accepts.
 
         Raises:
             ReleaseError: a field breaks the schema.
         """
-        counts = {"files": len(self.files), "images": self.image_count, "converted_files": self.converted_count}
         value = {
             "schema_version": 1,
             "software": {"name": "monai-unlearnable", "version": self.software_version},
@@ -128,7 +132,7 @@ class Manifest:
             "class_names": list(self.class_names),
             "format": self.format,
             "protected_array": self.protected_array,
-            "counts": counts,
+            "counts": self.counts,
             "files": [asdict(one) for one in self.files],
             "statements": [*STATEMENTS, *self.fields.statements],
         }
@@ -167,7 +171,7 @@ class Manifest:
             files=files,
             software_version=value["software"]["version"],
         )
-        if value["counts"] != json.loads(manifest.to_json())["counts"]:
+        if value["counts"] != manifest.counts:
             raise ReleaseError(f"{where}: its counts {value['counts']} are not those of the files that it lists.")
         return manifest
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from PIL import Image
 
 from monai_unlearnable.errors import LedgerError, ReleaseError
 from monai_unlearnable.release import VerifyReport, restore_release, verify_release
+from monai_unlearnable.release.formats import PngFormat
 from monai_unlearnable.sources import open_source
+from monai_unlearnable.types import StoredArray
 from tests.release.building import Built, built_folders, built_npz
 
 
@@ -166,6 +169,19 @@ def test_ledger_of_another_release(tmp_path: Path) -> None:
     assert not report.held
     assert report.pixels_held == 0
     assert not restore_release(built[0].release, built[1].ledger, tmp_path / "restored").held
+
+
+def test_restored_file_is_read_back_before_it_appears(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = PngFormat.write
+
+    def write_brighter(self: PngFormat, path: Path, *, template: Path, images: Iterator[StoredArray]) -> None:
+        write(self, path, template=template, images=(image ^ 1 for image in images))
+
+    monkeypatch.setattr(PngFormat, "write", write_brighter)
+    restored = restore_release(built.release, built.ledger, built.root / "restored")
+    assert len(restored.failures) == 5
+    assert "read back does not hold the original pixels" in restored.failures[0].reason
+    assert not list((built.root / "restored").rglob("*.*"))
 
 
 def test_refuses(built: Built) -> None:

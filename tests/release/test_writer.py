@@ -10,7 +10,7 @@ import torch
 
 from monai_unlearnable.errors import LedgerError, ReleaseError, SourceError
 from monai_unlearnable.release import hold_ledger, plan_release, read_ledger, verify_release
-from monai_unlearnable.stores import MemoryStore, StoreHeader
+from monai_unlearnable.stores import MappedStore, MemoryStore, StoreHeader
 from tests.release.building import Built, built_folders, built_npz, random_store
 from tests.release.test_round_trip import check_way_back
 from tests.small_data import write_class_folders
@@ -153,6 +153,19 @@ def test_taken_up_release_notices_other_deltas_and_foreign_or_changed_files(tmp_
     (built.release / "left" / "000.png").write_bytes(b"changed meanwhile")
     built.write()
     check_way_back(built)
+
+
+def test_deltas_are_durable_before_the_ledger_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built, noted = built_npz(tmp_path), []
+    flush = MappedStore.flush
+
+    def watched(store: MappedStore) -> None:
+        noted.append((built.ledger / "journal.jsonl").read_text())
+        flush(store)
+
+    monkeypatch.setattr(MappedStore, "flush", watched)
+    built.write()
+    assert noted == [""]
 
 
 def test_release_is_original_plus_delta(tmp_path: Path) -> None:
