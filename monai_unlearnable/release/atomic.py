@@ -52,6 +52,8 @@ def write_bytes(path: Path, data: bytes, *, permissions: int | None = None) -> N
 
 def sync_directory(directory: Path) -> None:
     """Make names that appeared in a folder durable, where the system can."""
+    if os.name == "nt":  # Windows opens no folders
+        return
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -15,7 +15,7 @@ from monai_unlearnable.release.atomic import PRIVATE_FILE, write_bytes
 from monai_unlearnable.release.budget import ReleaseBudget
 from monai_unlearnable.release.lock import hold_lock
 from monai_unlearnable.release.manifest import MANIFEST_NAME
-from monai_unlearnable.release.paths import check_apart, is_empty
+from monai_unlearnable.release.paths import check_apart, holds_nothing
 from monai_unlearnable.release.records import FileRecord, parse_file_record
 
 __all__ = ["Ledger", "LedgerContent", "hold_ledger", "read_ledger"]
@@ -144,7 +144,7 @@ def hold_ledger(
             _check_same_run(ledger.read(), wanted, target, folder)
             if (target / MANIFEST_NAME).exists():
                 raise ReleaseError(f"{target}: already holds this run's finished release; nothing is left to do.")
-        elif not is_empty(target):
+        elif not holds_nothing(target):
             raise ReleaseError(f"{target}: is not empty; a release is never written over anything. Give a new folder.")
         else:
             ledger.write(LedgerContent("running", wanted, str(target.resolve())))
@@ -183,7 +183,7 @@ def read_ledger(directory: str | Path) -> LedgerContent:
 
 
 def _make_private(folder: Path) -> None:
-    if not is_empty(folder) and not (folder / _LEDGER_NAME).exists() and not _holds_only_lock(folder):
+    if not holds_nothing(folder) and not (folder / _LEDGER_NAME).exists() and not _holds_only_lock(folder):
         raise LedgerError(f"{folder}: is not empty and holds no ledger. Give a new folder for the ledger.")
     folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
     folder.chmod(_PRIVATE_FOLDER)

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from monai_unlearnable.errors import ReleaseError
 
-__all__ = ["check_apart", "is_empty", "is_plain_name", "locate"]
+__all__ = ["check_apart", "holds_nothing", "is_plain_name", "locate"]
 
 
 def is_plain_name(name: str) -> bool:
@@ -52,7 +52,7 @@ def check_apart(places: Mapping[str, Path]) -> None:
                 )
 
 
-def is_empty(folder: Path) -> bool:
+def holds_nothing(folder: Path) -> bool:
     """Tell whether nothing is at the path, or an empty folder.
 
     Raises:

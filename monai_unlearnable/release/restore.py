@@ -9,7 +9,7 @@ from monai_unlearnable.errors import ReleaseError, UnlearnableError
 from monai_unlearnable.release.atomic import atomic_file, sync_directory
 from monai_unlearnable.release.hashing import file_sha256, pixels_sha256
 from monai_unlearnable.release.owner import OwnerSide, open_owner_side
-from monai_unlearnable.release.paths import check_apart, is_empty, locate
+from monai_unlearnable.release.paths import check_apart, holds_nothing, locate
 from monai_unlearnable.release.records import FileRecord
 from monai_unlearnable.release.report import Failure, RestoreReport
 from monai_unlearnable.sources.base import Progress
@@ -44,7 +44,7 @@ def restore_release(
         raise ReleaseError(f"{folder}: there is no such folder.")
     owner = open_owner_side(ledger)
     check_apart({"output": target, "release": folder, "ledger": Path(ledger)})
-    if not is_empty(target):
+    if not holds_nothing(target):
         raise ReleaseError(f"{target}: is not empty; originals are never written over anything. Give a new folder.")
     target.mkdir(parents=True, exist_ok=True)
     restored: list[FileRecord] = []

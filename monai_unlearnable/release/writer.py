@@ -15,7 +15,7 @@ from monai_unlearnable.release.budget import ReleaseBudget
 from monai_unlearnable.release.hashing import bytes_sha256, file_sha256, pixels_sha256
 from monai_unlearnable.release.ledger import Ledger
 from monai_unlearnable.release.manifest import MANIFEST_NAME, Manifest, ManifestFields, ManifestFile
-from monai_unlearnable.release.paths import is_empty, locate
+from monai_unlearnable.release.paths import holds_nothing, locate
 from monai_unlearnable.release.plan import PlannedFile, ReleasePlan, plan_release
 from monai_unlearnable.release.records import FileRecord, SampleRecord
 from monai_unlearnable.sources.base import Progress, Source
@@ -145,7 +145,7 @@ def _check_folder(folder: Path, ledger: Ledger, plan: ReleasePlan) -> None:
         raise LedgerError(f"{ledger.directory}: belongs to the release {ledger.read().release_path}, not to {folder}.")
     if (folder / MANIFEST_NAME).exists():
         raise ReleaseError(f"{folder}: already holds a release; it is never written over. Give a new folder.")
-    if not is_empty(folder) and not ledger.has_journal:
+    if not holds_nothing(folder) and not ledger.has_journal:
         raise ReleaseError(f"{folder}: is not empty and was not begun by this ledger's run. Give a new folder.")
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()

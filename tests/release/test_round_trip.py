@@ -17,6 +17,7 @@ from monai_unlearnable.release import ReleaseBudget, read_manifest, restore_rele
 from monai_unlearnable.sources import CsvSource, open_source
 from monai_unlearnable.stores import ClassKey, MemoryStore, StoreHeader
 from tests.release.building import Built, built_folders, built_npz, class_folders, random_store
+from tests.sources.files import rgb16_png, save
 
 BYTE = ReleaseBudget(norm="linf", radius_levels=8.0, low_level=0, high_level=255, radius_given="8/255")
 
@@ -175,6 +176,42 @@ def test_any_array_comes_back(
     assert restore_release(built.release, built.ledger, built.root / "restored").held
     back = open_source(built.root / "restored")
     assert all(np.array_equal(back.read(index), source.read(index)) for index in range(len(source)))
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    dtype=DTYPES,
+    channels=st.sampled_from([1, 3]),
+    height=st.integers(1, 6),
+    width=st.integers(1, 6),
+    seed=st.integers(0, 99),
+)
+def test_any_picture_comes_back(
+    tmp_path_factory: pytest.TempPathFactory,
+    dtype: type[np.integer],
+    channels: int,
+    height: int,
+    width: int,
+    seed: int,
+) -> None:
+    root, generator = tmp_path_factory.mktemp("pictures"), np.random.default_rng(seed)
+    for name in ("a/0.png", "b/1.png"):
+        image = generator.integers(0, int(np.iinfo(dtype).max) + 1, (height, width, channels)).astype(dtype)
+        (root / "source" / name).parent.mkdir(parents=True)
+        if channels == 3 and dtype is np.uint16:
+            (root / "source" / name).write_bytes(rgb16_png(image))
+        else:
+            save(root / "source" / name, image[..., 0] if channels == 1 else image)
+    built = Built(root, root / "source")
+    store = random_store(built.source(), seed=seed)
+    built.write(store=store)
+    assert verify_release(built.release, built.ledger).held
+    assert restore_release(built.release, built.ledger, root / "restored").held
+    source, released, back = built.source(), open_source(built.release), open_source(root / "restored")
+    for index, name in enumerate(source.sample_ids):
+        wide = source.read(index).astype(np.int64) + store.read([name])[0].numpy()
+        assert np.array_equal(released.read(index), np.clip(wide, 0, np.iinfo(dtype).max))
+        assert np.array_equal(back.read(index), source.read(index))
 
 
 def test_l2_budget_counts_the_whole_image(tmp_path: Path) -> None:
