@@ -18,7 +18,7 @@ def test_small_resnet_maps_images_to_logits(spatial_dims: int, channels: int) ->
 def test_small_resnet_has_the_widths_of_the_recipes() -> None:
     network = small_resnet(spatial_dims=2, in_channels=1, num_classes=2)
     stages = [network.layer1, network.layer2, network.layer3, network.layer4]
-    assert [stage[-1].conv2.out_channels for stage in stages] == [16, 32, 64, 128]
+    assert [stage.get_submodule("0.conv2").out_channels for stage in stages] == [16, 32, 64, 128]
     assert [len(stage) for stage in stages] == [1, 1, 1, 1]
     assert network.conv1.kernel_size == (3, 3)
     assert network.conv1.stride == (1, 1)

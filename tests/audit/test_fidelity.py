@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,7 +58,7 @@ def test_psnr_is_that_of_scikit_image_and_infinite_for_equal_images() -> None:
     assert np.isinf(values[3])
 
 
-def _write(folder: Path, images: dict[str, NDArray[np.generic]]) -> Path:
+def _write(folder: Path, images: Mapping[str, NDArray[Any]]) -> Path:
     for name, image in images.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
