@@ -17,9 +17,9 @@ __all__ = ["ErrorMinimizing"]
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorMinimizing(Perturbation):
-    """The inner minimum of ``min_theta E[min_delta L(f(x + delta), y)]`` (Liu et al. 2023, eq. 1; Huang et al., ICLR 2021).
+    """The inner minimum of ``min_theta E[min_delta L(f(x + delta), y)]``.
 
-    One call descends the surrogate's loss for its true labels; the engine alternates it with the surrogate's own
+    (Liu et al. 2023, eq. 1; Huang et al., ICLR 2021.) One call descends the surrogate's loss for its true labels; the engine alternates it with the surrogate's own
     training on the protected images. Works with one delta for each image or one for each class.
 
     Attributes:

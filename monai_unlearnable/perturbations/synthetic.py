@@ -25,18 +25,19 @@ _LEAST_DISTANCE_SHARE = 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class Synthetic(Perturbation):
-    """One block pattern of +radius and -radius for each class (Liu et al. 2023, section III; Yu et al., KDD 2022, section 4).
+    """One block pattern of +radius and -radius for each class.
 
-    The image is divided into ``blocks_per_axis`` blocks along every axis, so that a pattern means the same after the
-    images were resized. For class ``k`` every block of ``P_k`` is +1 or -1 at random; patterns of two classes
-    differ in at least 30 % of their blocks, so one linear threshold on ``<x, P_i - P_j>`` separates any two. A
-    multi-label image gets ``sign(sum_k s_k P_k + 0.5 T)`` with ``s_k = +1`` where label ``k`` is set and -1 where it is
-    not, and a fixed tie-break ``T``. All channels carry the same pattern, so that grey conversion does not remove it. For
-    L2 budgets the pattern is scaled onto the sphere.
+    (Liu et al. 2023, section III; Yu et al., KDD 2022, section 4.) The image is divided into ``blocks_per_axis`` blocks
+    along every axis, so that a pattern means the same after the images were resized. For class ``k`` every block of
+    ``P_k`` is +1 or -1 at random; patterns of two classes differ in 30 to 70 % of their blocks, so one linear threshold
+    on ``<x, P_i - P_j>`` separates any two. A multi-label image gets ``sign(sum_k s_k P_k + 0.5 T)`` with ``s_k = +1``
+    where label ``k`` is set and -1 where it is not, and a fixed tie-break ``T``; near-opposite patterns would cancel
+    there, hence the 70 %. All channels carry the same pattern, so that grey conversion does not remove it. For L2
+    budgets the pattern is scaled onto the sphere.
 
-    A clean image carries no pattern at all, so a model trained on the release answers it with the class whose pattern is
-    the faintest. ``shares`` makes one class's pattern fainter; :meth:`shares_for` picks the rarest class, which leaves
-    that model below the majority class instead of at it.
+    A clean image carries no pattern at all, so a model trained on the release answers it with the class whose pattern
+    is the faintest. ``shares`` makes one class's pattern fainter; :meth:`shares_for` picks the rarest class, which
+    leaves that model below the majority class instead of at it.
 
     Attributes:
         budget: how large a delta may be.
@@ -65,7 +66,7 @@ class Synthetic(Perturbation):
     shares: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.num_classes < 2 and self.num_classes != 1:
+        if self.num_classes < 1:
             raise BudgetError(f"num_classes={self.num_classes}: at least 1 class or label column is needed.")
         if self.blocks_per_axis < 2:
             raise BudgetError(f"blocks_per_axis={self.blocks_per_axis}: at least 2 blocks make a pattern.")
@@ -119,16 +120,22 @@ class Synthetic(Perturbation):
             ``(batch, channel, *space)``, float32, levels, on the sphere of the budget.
 
         Raises:
-            BudgetError: a label is outside ``0 .. num_classes - 1``, or the vector has another length.
+            BudgetError: a label is outside ``0 .. num_classes - 1``, or the vector has another length; the images are
+                too small to show the blocks; the radius, spread over all pixels, is less than one level.
         """
         signs = self._block_signs(len(shape) - 1)
-        chosen = self._signs_of(label.cpu(), signs)
-        for axis, size in enumerate(shape[1:], start=1):
-            block = torch.arange(size) * self.blocks_per_axis // size
-            chosen = chosen.index_select(axis, block)
+        if min(shape[1:]) < self.blocks_per_axis:
+            self._require_distance(self._spread(signs[:-1], shape[1:]), shape)
+        chosen = self._spread(self._signs_of(label.cpu(), signs), shape[1:])
         full = chosen.unsqueeze(1).expand(-1, shape[0], *shape[1:])
-        length = self.budget.norm(full[:1]).item()
-        levels = full * (self.budget.radius_levels / length)
+        value_levels = self.budget.radius_levels / self.budget.norm(full[:1]).item()
+        if 0 < value_levels < 1:
+            raise BudgetError(
+                f"radius {self.budget.radius_levels:g} levels ({self.budget.norm_name}), spread over images of shape "
+                f"{tuple(shape)}, is {value_levels:.3g} levels a pixel and would round to nothing. The smallest radius "
+                f"for them is {self.budget.radius_levels / value_levels:.4g} levels."
+            )
+        levels = full * value_levels
         if self.shares is None or label.ndim > 1:
             return levels
         least = min(1.0, self.budget.radius_levels) / float(levels.abs().max().clamp_min(1e-12))
@@ -147,14 +154,30 @@ class Synthetic(Perturbation):
 
     def _signs_of(self, label: Labels, signs: Tensor) -> Tensor:
         if label.ndim == 1:
-            if int(label.min()) < 0 or int(label.max()) >= self.num_classes:
-                raise BudgetError(f"label {int(label.max())} is outside 0..{self.num_classes - 1}.")
+            outside = label[(label < 0) | (label >= self.num_classes)]
+            if len(outside):
+                raise BudgetError(f"label {int(outside[0])} is outside 0..{self.num_classes - 1}.")
             return signs[label.long()]
         if label.shape[1] != self.num_classes:
             raise BudgetError(f"{label.shape[1]} label columns, but the patterns are for {self.num_classes}.")
         weights = 2 * label.float() - 1
-        mixed = torch.tensordot(weights, signs[:-1], dims=([1], [0])) + 0.5 * signs[-1]
+        mixed: Tensor = torch.tensordot(weights, signs[:-1], dims=([1], [0])) + 0.5 * signs[-1]
         return mixed.sign()
+
+    def _spread(self, blocks: Tensor, space: Sequence[int]) -> Tensor:
+        """Enlarge ``(count, *blocks)`` to ``(count, *space)``."""
+        for axis, size in enumerate(space, start=1):
+            blocks = blocks.index_select(axis, torch.arange(size) * self.blocks_per_axis // size)
+        return blocks
+
+    def _require_distance(self, patterns: Tensor, shape: Sequence[int]) -> None:
+        flat = patterns.flatten(1)
+        for index in range(1, self.num_classes):
+            if float((flat[:index] != flat[index]).float().mean(1).min()) < _LEAST_DISTANCE_SHARE / 2:
+                raise BudgetError(
+                    f"images of shape {tuple(shape)} are too small to show {self.blocks_per_axis} blocks along every "
+                    f"axis: classes cannot be told apart. Lower blocks_per_axis to {min(shape[1:])} or less."
+                )
 
     def _block_signs(self, dimensions: int) -> Tensor:
         """Return +-1 of shape (num_classes + 1, *blocks): a pattern for each class, then the tie-break."""
@@ -163,7 +186,8 @@ class Synthetic(Perturbation):
         patterns: list[Tensor] = []
         for _ in range(_MAX_DRAWS):
             drawn = torch.randint(0, 2, (blocks,), generator=generator) * 2.0 - 1
-            if all(float((drawn != other).float().mean()) >= _LEAST_DISTANCE_SHARE for other in patterns):
+            distances = [float((drawn != other).float().mean()) for other in patterns]
+            if all(_LEAST_DISTANCE_SHARE <= distance <= 1 - _LEAST_DISTANCE_SHARE for distance in distances):
                 patterns.append(drawn)
             if len(patterns) == self.num_classes + 1:
                 return torch.stack(patterns).reshape(-1, *[self.blocks_per_axis] * dimensions)
