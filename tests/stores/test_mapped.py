@@ -39,7 +39,7 @@ def test_file_is_little_endian_in_the_order_of_the_header(tmp_path: Path) -> Non
 
 def test_folder_is_private_and_whole(tmp_path: Path) -> None:
     MappedStore.create(tmp_path / "store", HEADER)
-    assert stat.S_IMODE(os.stat(tmp_path / "store").st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "store").stat().st_mode) == 0o700
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["deltas.bin", "header.json", "store"]
 
 
@@ -103,6 +103,7 @@ def test_hash_notices_what_another_object_wrote(tmp_path: Path) -> None:
     assert read_sum(reader, "b") == 10
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_other_processes_read_it(tmp_path: Path) -> None:
     store = MappedStore.create(tmp_path / "store", HEADER)
     store.write(["a"], torch.full((1, 1, 3, 4), 7))
