@@ -43,7 +43,7 @@ def descend(
         the images that share one).
 
     Raises:
-        DivergedError: the loss is NaN or infinite; names the first such sample.
+        DivergedError: the loss or its gradient is NaN or infinite; names the first such sample.
     """
     delta = batch.project(batch.delta, budget)
     best = delta
@@ -57,6 +57,7 @@ def descend(
         if not last:
             _tell(on_step, IterationEvents.INNER_ITERATION_STARTED)
             (gradient,) = torch.autograd.grad(losses.sum(), delta)
+            _require_finite(gradient, batch)
             delta = batch.project(delta.detach() - step_size_levels * budget.steepest(gradient), budget)
             _tell(on_step, IterationEvents.INNER_ITERATION_COMPLETED)
     return best, best_loss
@@ -72,11 +73,24 @@ def _keep_better(
 ) -> tuple[Deltas, Tensor]:
     if not bool(torch.isfinite(losses).all()):
         index = int((~torch.isfinite(losses)).nonzero()[0])
-        name = repr(batch.sample_ids[index]) if batch.sample_ids else f"number {index} of the batch"
-        raise DivergedError(
-            f"sample {name}: the surrogate's loss is {float(losses[index])}. The surrogate diverged: lower its "
-            "learning rate or clip its gradients. Nothing was stored for this batch."
-        )
+        raise _diverged(batch, index, f"loss is {float(losses[index])}")
     total = batch.sum_by_delta(losses)
     better = (total < best_loss).reshape(-1, *[1] * (delta.ndim - 1))
     return torch.where(better, delta, best), torch.minimum(total, best_loss)
+
+
+def _require_finite(gradient: Tensor, batch: PerturbationBatch) -> None:
+    # A sign step would take a NaN for no gradient, and leave the sample unprotected without a word.
+    if bool(torch.isfinite(gradient.sum())):
+        return
+    good = torch.isfinite(batch.gather(gradient).flatten(1)).all(1)
+    if not bool(good.all()):
+        raise _diverged(batch, int((~good).nonzero()[0]), "gradient is NaN or infinite")
+
+
+def _diverged(batch: PerturbationBatch, index: int, what: str) -> DivergedError:
+    name = repr(batch.sample_ids[index]) if batch.sample_ids else f"number {index} of the batch"
+    return DivergedError(
+        f"sample {name}: the surrogate's {what}. The surrogate diverged: lower its learning rate or clip its "
+        "gradients. Nothing was stored for this batch."
+    )

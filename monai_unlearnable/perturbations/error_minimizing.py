@@ -19,8 +19,9 @@ __all__ = ["ErrorMinimizing"]
 class ErrorMinimizing(Perturbation):
     """The inner minimum of ``min_theta E[min_delta L(f(x + delta), y)]``.
 
-    (Liu et al. 2023, eq. 1; Huang et al., ICLR 2021.) One call descends the surrogate's loss for its true labels; the engine alternates it with the surrogate's own
-    training on the protected images. Works with one delta for each image or one for each class.
+    (Liu et al. 2023, eq. 1; Huang et al., ICLR 2021.) One call descends the surrogate's loss for its true labels; the
+    engine alternates it with the surrogate's own training on the protected images. Works with one delta for each image
+    or one for each class.
 
     Attributes:
         budget: how large a delta may be.
