@@ -82,8 +82,8 @@ class StoreHeader:
             )
 
     def to_json(self) -> str:
-        """Serialise to JSON with sorted keys."""
-        return json.dumps(asdict(self), sort_keys=True)
+        """Serialise to JSON; the order of the shapes is kept, because deltas lie in a file in that order."""
+        return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> StoreHeader:
