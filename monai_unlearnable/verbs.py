@@ -13,7 +13,7 @@ import torch
 from ignite.handlers import ProgressBar
 from tqdm import tqdm
 
-from monai_unlearnable.audit import VictimRecipe, audit_release
+from monai_unlearnable.audit import VictimRecipe, adam_optimizer, audit_release
 from monai_unlearnable.budgets import L2Budget, LinfBudget, parse_radius
 from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.networks import small_resnet, standard_densenet121, standard_resnet18
@@ -163,7 +163,13 @@ VICTIMS: Mapping[str, VictimRecipe] = MappingProxyType(
     {
         "small_resnet": VictimRecipe(name="small_resnet", network=small_resnet),
         "resnet18": VictimRecipe(name="resnet18", network=standard_resnet18),
-        "densenet121": VictimRecipe(name="densenet121", network=standard_densenet121, image_size_px=32),
+        "densenet121": VictimRecipe(
+            name="densenet121",
+            network=standard_densenet121,
+            optimizer=adam_optimizer,
+            learning_rate=1e-3,
+            image_size_px=32,
+        ),
     }
 )
 """Victims that the command line knows by name."""

@@ -1,0 +1,271 @@
+"""Recompute every published figure of this bundle: protect, verify, restore, audit, and write the table.
+
+Every step that is finished is kept, so a stopped run goes on where it was:
+
+    python bundles/classification_protection/reproduce.py --data ../shared/data --work reproduce_output
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.handlers import ProgressBar
+from monai.networks.nets import DenseNet
+
+from monai_unlearnable.audit import VictimRecipe, adam_optimizer, audit_release
+from monai_unlearnable.networks import standard_densenet121
+from monai_unlearnable.release import restore_release, verify_release
+from monai_unlearnable.sources import open_source
+from monai_unlearnable.workflows import (
+    ErrorMinimizingRecipe,
+    Recipe,
+    SyntheticRecipe,
+    TargetedAdversarialRecipe,
+    protect,
+)
+
+DOCS = Path(__file__).parent / "docs"
+RELEASE_SEED = 20230305
+"""Fixed so that the figures can be repeated; a release for real draws its own."""
+
+CLASSES_OF_MEDNIST = ("AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT")
+FINDINGS = {
+    "ct": ("AbdomenCT", "ChestCT", "HeadCT"),
+    "thorax": ("CXR", "ChestCT", "BreastMRI"),
+    "radiograph": ("CXR", "Hand"),
+    "bone_in_focus": ("Hand", "HeadCT"),
+}
+"""Multi-label columns derived from MedNIST's class names: which classes have the attribute."""
+
+
+def small_densenet(*, spatial_dims: int, in_channels: int, num_classes: int) -> DenseNet:
+    """Build MONAI's DenseNet with three blocks of three layers: the other family, at a size for two cores."""
+    return DenseNet(
+        spatial_dims=spatial_dims,
+        in_channels=in_channels,
+        out_channels=num_classes,
+        init_features=32,
+        growth_rate=16,
+        block_config=(3, 3, 3),
+    )
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One release and the victims trained on it."""
+
+    name: str
+    dataset: str
+    radius: str
+    recipe: Recipe
+    victims: tuple[VictimRecipe, ...]
+
+    @property
+    def label(self) -> str:
+        return f"{self.dataset}-{self.recipe.name}-{self.radius.replace('/', 'of')}"
+
+
+def prepare_mednist(data: Path, work: Path, *, multi_label: bool) -> tuple[Path, Path]:
+    """Copy MedNIST into train and test folders: of every class, every fifth file in name order is for the test."""
+    root = work / ("mednist_multilabel" if multi_label else "mednist")
+    if not (root / "complete").exists():
+        shutil.rmtree(root, ignore_errors=True)
+        rows: dict[str, list[list[str]]] = {"train": [], "test": []}
+        for name in CLASSES_OF_MEDNIST:
+            for number, path in enumerate(sorted((data / "mednist" / name).iterdir())):
+                part = "test" if number % 5 == 4 else "train"
+                target = root / part / name / path.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+                has = [str(int(name in members)) for members in FINDINGS.values()]
+                rows[part].append([f"{name}/{path.name}", *has])
+        if multi_label:
+            for part, lines in rows.items():
+                with (root / part / "labels.csv").open("w", newline="") as stream:
+                    csv.writer(stream).writerows([["file", *FINDINGS], *lines])
+        (root / "complete").touch()
+    return root / "train", root / "test"
+
+
+def sources(data: Path, work: Path) -> dict[str, Callable[[], tuple[Path, Path | None]]]:
+    """Return what gives the clean source and test set of each data set."""
+    return {
+        "breastmnist": lambda: (data / "medmnist" / "breastmnist.npz", None),
+        "pneumoniamnist": lambda: (data / "medmnist" / "pneumoniamnist.npz", None),
+        "mednist": partial(prepare_mednist, data, work, multi_label=False),
+        "mednist_multilabel": partial(prepare_mednist, data, work, multi_label=True),
+    }
+
+
+def experiments() -> list[Experiment]:
+    """Return every experiment, the quick ones first."""
+    small = VictimRecipe()
+    dense = VictimRecipe(name="small_densenet", network=small_densenet)
+    dense121 = VictimRecipe(
+        name="densenet121",
+        network=standard_densenet121,
+        optimizer=adam_optimizer,
+        learning_rate=1e-3,
+        image_size_px=32,
+        epochs=8,
+    )
+    methods: tuple[Recipe, ...] = (SyntheticRecipe(), ErrorMinimizingRecipe(), TargetedAdversarialRecipe())
+    rows: list[Experiment] = []
+    for dataset, epochs, radii in (
+        ("breastmnist", 20, ("8/255", "16/255")),
+        ("pneumoniamnist", 4, ("8/255", "16/255")),
+        ("mednist", 5, ("8/255",)),
+    ):
+        for radius in radii:
+            for recipe in methods:
+                victims = [replace(small, epochs=epochs), replace(dense, epochs=epochs)]
+                if dataset == "breastmnist" and radius == "8/255" and recipe.name == "error_minimizing":
+                    victims.append(dense121)
+                if dataset != "breastmnist" and isinstance(recipe, TargetedAdversarialRecipe):
+                    recipe = replace(recipe, surrogate_epochs=10)
+                rows.append(Experiment("classification", dataset, radius, recipe, tuple(victims)))
+    multi = tuple(replace(one, epochs=5) for one in (small, dense))
+    rows.append(Experiment("multi-label", "mednist_multilabel", "8/255", ErrorMinimizingRecipe(), multi))
+    rows.append(Experiment("multi-label", "mednist_multilabel", "8/255", SyntheticRecipe(), multi))
+    return rows
+
+
+def perform(experiment: Experiment, clean: Path, test: Path | None, work: Path, seeds: int) -> dict[str, Any]:
+    """Protect, verify, restore and audit one experiment; steps already done are not repeated."""
+    folder = work / experiment.label
+    result = folder / "result.json"
+    if result.exists():
+        return dict(json.loads(result.read_text()))
+    release, ledger = folder / "release", folder / "ledger"
+    proof = folder / "protect.json"
+    if not proof.exists():
+        bars = (ProgressBar(desc=experiment.label, file=sys.stderr),) if sys.stderr.isatty() else ()
+        report = protect(
+            clean,
+            output=release,
+            ledger=ledger,
+            recipe=experiment.recipe,
+            radius=experiment.radius,
+            seed=RELEASE_SEED,
+            handlers=bars,
+        )
+        proof.write_text(report.to_json())
+    verified = verify_release(release, ledger)
+    shutil.rmtree(folder / "restored", ignore_errors=True)
+    restored = restore_release(release, ledger, folder / "restored")
+    equal = equal_images(clean, folder / "restored")
+    shutil.rmtree(folder / "restored")
+    audit = audit_release(
+        release,
+        clean=clean,
+        test=test,
+        output=folder / "audit",
+        recipes=experiment.victims,
+        seeds=seeds,
+        runs=work / "trainings",
+    )
+    content = {
+        "experiment": experiment.label,
+        "dataset": experiment.dataset,
+        "method": experiment.recipe.name,
+        "radius": experiment.radius,
+        "settings": experiment.recipe.describe(),
+        "protect_seconds": json.loads(proof.read_text())["seconds"],
+        "pixels": verified.pixels,
+        "pixels_in_budget": verified.pixels_held,
+        "verified": verified.held,
+        "images": restored.images,
+        "images_restored_bit_for_bit": equal if restored.held else 0,
+        "audit": audit.to_json(),
+    }
+    unfinished = result.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(content, indent=1))
+    unfinished.rename(result)
+    return content
+
+
+def equal_images(clean: Path, restored: Path) -> int:
+    """Count restored images that equal the decoded originals in every pixel, read again from disk."""
+    originals, copies = open_source(clean), open_source(restored)
+    pairs = zip(originals, copies, strict=True)
+    return sum(bool((a.image == b.image).all()) and a.image.dtype == b.image.dtype for a, b in pairs)
+
+
+def table(results: Sequence[dict[str, Any]]) -> str:
+    """Return the published table in Markdown."""
+    lines = [
+        "| set | method | radius | victim | released | clean baseline | majority | verdict | PSNR dB | SSIM |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for one in results:
+        fidelity = one["audit"]["fidelity"]
+        for recipe in one["audit"]["recipes"]:
+            released, clean = recipe["released"], recipe["clean"]
+            lines.append(
+                f"| {one['dataset']} | {one['method']} | {one['radius']} | {recipe['recipe']['name']} "
+                f"| **{released['mean']:.3f}** ({released['min']:.3f}-{released['max']:.3f}) "
+                f"| {clean['mean']:.3f} ({clean['min']:.3f}-{clean['max']:.3f}) | {recipe['majority']:.3f} "
+                f"| {recipe['verdict']} | {fidelity['psnr_db']['median']:.1f} | {fidelity['ssim']['median']:.3f} |"
+            )
+    pixels, held = sum(one["pixels"] for one in results), sum(one["pixels_in_budget"] for one in results)
+    images, equal = sum(one["images"] for one in results), sum(one["images_restored_bit_for_bit"] for one in results)
+    lines += [
+        "",
+        f"Pixels read back and inside the integer budget: {held} of {pixels}. "
+        f"Images restored bit for bit: {equal} of {images}.",
+    ]
+    return "\n".join(lines)
+
+
+def publish(results: Sequence[dict[str, Any]]) -> None:
+    """Write docs/results.json and put the table between the markers of docs/README.md."""
+    slim = json.loads(json.dumps(list(results)))
+    for one in slim:
+        for recipe in one["audit"]["recipes"]:
+            for run in recipe["runs"]:
+                run.pop("curve", None)
+    (DOCS / "results.json").write_text(json.dumps(slim, indent=1, sort_keys=True) + "\n")
+    readme = DOCS / "README.md"
+    text = readme.read_text()
+    start, end = "<!-- figures -->", "<!-- end of figures -->"
+    if start in text and end in text:
+        before, rest = text.split(start, 1)
+        after = rest.split(end, 1)[1]
+        readme.write_text(f"{before}{start}\n\n{table(results)}\n\n{end}{after}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with medmnist/ and mednist/")
+    parser.add_argument("--work", type=Path, default=Path("reproduce_output"), help="where steps are kept")
+    parser.add_argument("--only", help="run only experiments whose name contains this")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2, help="torch threads")
+    parser.add_argument("--publish", action="store_true", help="write the table into docs/, also of a partial run")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    known, results = sources(options.data, options.work), []
+    for experiment in experiments():
+        if options.only and options.only not in experiment.label:
+            continue
+        clean, test = known[experiment.dataset]()
+        results.append(perform(experiment, clean, test, options.work, options.seeds))
+        print(table(results[-1:]).splitlines()[2:], flush=True)
+    print(table(results))
+    if options.publish or not options.only:
+        publish(results)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
