@@ -1,0 +1,1 @@
+"""What the configurations of this bundle need besides MONAI and the package."""
