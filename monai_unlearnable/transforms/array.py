@@ -121,7 +121,7 @@ class _ComputedPerturbation(DeltaTransform):
             levels = self.unit.to_levels(image.clone(), name=name).unsqueeze(0).to(self._device(image))
             budget = self.perturbation.budget
             budget.require_images(levels, [name])
-            batch = PerturbationBatch(levels, label.to(levels.device), torch.zeros_like(levels), None, (name,))
+            batch = PerturbationBatch(levels, label.clone().to(levels.device), torch.zeros_like(levels), None, (name,))
             improved = self.perturbation.improve(batch, surrogate=self._surrogate())
             return to_levels(improved, levels, budget)[0]
 

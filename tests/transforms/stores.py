@@ -11,9 +11,7 @@ from monai_unlearnable.stores import DeltaStore, MemoryStore, StoreHeader
 SHAPE = (1, 6, 5)
 
 
-def header(
-    keys: Sequence[str] = ("a", "b"), shape: tuple[int, ...] = SHAPE, radius_levels: float = 8.0
-) -> StoreHeader:
+def header(keys: Sequence[str] = ("a", "b"), shape: tuple[int, ...] = SHAPE, radius_levels: float = 8.0) -> StoreHeader:
     return StoreHeader(dict.fromkeys(keys, shape), radius_levels, {"norm": "linf"}, "synthetic", 0)
 
 
