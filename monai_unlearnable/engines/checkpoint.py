@@ -23,7 +23,7 @@ _DELTAS_NAME = "deltas.bin"
 
 
 class SaveProtection:
-    """Saves after every pass, and brings a killed run back to the end of its last whole pass.
+    """Saves before the first and after every pass, and brings a killed run back to the end of its last whole pass.
 
     A killed pass leaves deltas of two passes side by side in the store; going on from them would not give what an
     uninterrupted run gives. So the deltas are saved together with the surrogate, and :meth:`load` puts both back.
@@ -46,8 +46,13 @@ class SaveProtection:
         self.every = every
 
     def attach(self, engine: Engine) -> None:
-        """Save at the end of passes."""
+        """Save before the first pass, which may be killed like any other, and at the end of passes."""
+        engine.add_event_handler(Events.STARTED, self._save_start)
         engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.every), self)
+
+    def _save_start(self, engine: Any) -> None:
+        if engine.state.epoch == 0:
+            self(engine)
 
     def __call__(self, engine: Any) -> None:
         """Write the checkpoint of this pass, then remove older ones."""
