@@ -31,7 +31,7 @@ from monai_unlearnable.workflows.summaries import (
 )
 
 PLANES = ("sagittal", "coronal", "axial")
-SIZE_PX = 64
+SIZE_PX = 48
 MARK = "written_by_the_demo"
 
 
@@ -72,7 +72,7 @@ def main() -> int:
     """Run the demo; 0 when everything was protected, proved and restored."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("demo_output"), help="folder for what the demo writes")
-    parser.add_argument("--epochs", type=int, default=4, help="passes of a victim's training")
+    parser.add_argument("--epochs", type=int, default=8, help="passes of a victim's training")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each kind")
     options = parser.parse_args()
     torch.set_num_threads(2)
@@ -102,7 +102,7 @@ def main() -> int:
         clean=source,
         test=test,
         output=work / "audit",
-        recipes=(VictimRecipe(epochs=options.epochs),),
+        recipes=(VictimRecipe(epochs=options.epochs, batch_size=16),),
         seeds=options.seeds,
     )
     print(describe_audit(audit, work / "audit"))

@@ -35,6 +35,7 @@ from monai_unlearnable.workflows import (
 )
 
 DOCS = Path(__file__).parent / "docs"
+ROOT = Path(__file__).parents[2]
 RELEASE_SEED = 20230305
 """Fixed so that the figures can be repeated; a release for real draws its own."""
 
@@ -201,8 +202,8 @@ def equal_images(clean: Path, restored: Path) -> int:
     return sum(bool((a.image == b.image).all()) and a.image.dtype == b.image.dtype for a, b in pairs)
 
 
-def table(results: Sequence[dict[str, Any]]) -> str:
-    """Return the published table in Markdown."""
+def table(results: Sequence[dict[str, Any]], *, victim: str | None = None) -> str:
+    """Return the published table in Markdown, of all victims or of one."""
     lines = [
         "| set | method | radius | victim | released | clean baseline | majority | verdict | PSNR dB | SSIM |",
         "|---|---|---|---|---|---|---|---|---|---|",
@@ -210,6 +211,8 @@ def table(results: Sequence[dict[str, Any]]) -> str:
     for one in results:
         fidelity = one["audit"]["fidelity"]
         for recipe in one["audit"]["recipes"]:
+            if victim not in (None, recipe["recipe"]["name"]):
+                continue
             released, clean = recipe["released"], recipe["clean"]
             lines.append(
                 f"| {one['dataset']} | {one['method']} | {one['radius']} | {recipe['recipe']['name']} "
@@ -233,15 +236,20 @@ def publish(results: Sequence[dict[str, Any]]) -> None:
     for one in slim:
         for recipe in one["audit"]["recipes"]:
             for run in recipe["runs"]:
-                run.pop("curve", None)
+                for curve in ("loss_curve", "score_curve"):
+                    run[curve] = [round(value, 4) for value in run[curve]]
     (DOCS / "results.json").write_text(json.dumps(slim, indent=1, sort_keys=True) + "\n")
-    readme = DOCS / "README.md"
-    text = readme.read_text()
+    splice(DOCS / "README.md", table(results))
+    shown = [one for one in results if one["dataset"] != "mednist_multilabel"]
+    splice(ROOT / "README.md", table(shown, victim="small_resnet"))
+
+
+def splice(path: Path, text: str) -> None:
+    """Replace what stands between the two markers of a Markdown file."""
     start, end = "<!-- figures -->", "<!-- end of figures -->"
-    if start in text and end in text:
-        before, rest = text.split(start, 1)
-        after = rest.split(end, 1)[1]
-        readme.write_text(f"{before}{start}\n\n{table(results)}\n\n{end}{after}")
+    before, rest = path.read_text().split(start, 1)
+    after = rest.split(end, 1)[1]
+    path.write_text(f"{before}{start}\n{text}\n{end}{after}")
 
 
 def main() -> int:

@@ -2,8 +2,20 @@
 
 from monai_unlearnable.sources.base import Progress, Sample, Source, Task
 from monai_unlearnable.sources.csv_labels import CsvSource
+from monai_unlearnable.sources.dataset import ShapeBatches, SourceDataset
 from monai_unlearnable.sources.folder import ClassFolderSource
 from monai_unlearnable.sources.npz import NpzSource
 from monai_unlearnable.sources.open import open_source
 
-__all__ = ["ClassFolderSource", "CsvSource", "NpzSource", "Progress", "Sample", "Source", "Task", "open_source"]
+__all__ = [
+    "ClassFolderSource",
+    "CsvSource",
+    "NpzSource",
+    "Progress",
+    "Sample",
+    "ShapeBatches",
+    "Source",
+    "SourceDataset",
+    "Task",
+    "open_source",
+]

@@ -32,7 +32,7 @@ class SourceDataset(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         sample = self.source[index]
-        label = torch.as_tensor(sample.label)
+        label = torch.tensor(sample.label)  # a copy: the source's own labels stay as they are
         return {
             "image": torch.from_numpy(sample.image.astype(np.float32)),
             "label": label.float() if self.source.task is Task.MULTI_LABEL else label.long(),
