@@ -16,7 +16,8 @@ __all__ = ["AppliedLevels", "ImageUnit"]
 _INTEGERS = (torch.uint8, torch.int8, torch.uint16, torch.int16, torch.int32, torch.int64)
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _SMALL_INTEGERS = (torch.int8, torch.int16, torch.int32)
-_EXACT = 2**53
+# Far enough from the end of int64 for any sum to fit.
+_LARGEST = 2**62
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,16 @@ class AppliedLevels:
     @classmethod
     def pack(cls, levels: Tensor) -> AppliedLevels:
         """Pack whole levels of any integer type."""
-        low, high = (int(levels.min()), int(levels.max())) if levels.numel() else (0, 0)
+        low, high = _extremes(levels)
         fits = (one for one in _SMALL_INTEGERS if torch.iinfo(one).min <= low and high <= torch.iinfo(one).max)
         dtype = next(fits)
         content = levels.to("cpu", dtype).contiguous().numpy().tobytes()
         return cls(tuple(levels.shape), str(dtype).removeprefix("torch."), content)
 
     def unpack(self) -> Tensor:
-        """Return the whole levels ``(channel, *space)``, int64."""
+        """Return the whole levels ``(channel, *space)``, int8, int16 or int32."""
         dtype = next(one for one in _SMALL_INTEGERS if str(one) == f"torch.{self.dtype}")
-        return torch.frombuffer(bytearray(self.content), dtype=dtype).reshape(self.shape).to(torch.int64)
+        return torch.frombuffer(bytearray(self.content), dtype=dtype).reshape(self.shape)
 
     def to_trace(self) -> dict[str, Any]:
         """Return plain values that MONAI's collating, caching and pickling keep as they are."""
@@ -99,7 +100,7 @@ class ImageUnit:
             name: the image's name, for messages.
 
         Returns:
-            The protected image in the image's own dtype, and the whole levels (int64) that it really got.
+            The protected image in the image's own dtype, and the whole levels (integers) that it really got.
 
         Raises:
             BudgetError: the image is not finite, outside the valid range, or of a type that deltas are not added to;
@@ -107,11 +108,11 @@ class ImageUnit:
             StoreError: the shapes differ.
         """
         require_same_shape(image, levels, name)
-        wide = levels.to(image.device, torch.int64)
+        levels = levels.to(image.device)
         if image.dtype in _INTEGERS:
-            return self._add_integers(image, wide, name)
+            return self._add_integers(image, levels, name)
         if image.dtype in _FLOATS:
-            return self._add_floats(image, wide, name)
+            return self._add_floats(image, levels, name)
         raise BudgetError(f"sample {name!r}: a delta cannot be added to {image.dtype}; convert to integers or floats.")
 
     def subtract(self, image: Tensor, levels: Tensor, *, name: str) -> Tensor:
@@ -121,10 +122,10 @@ class ImageUnit:
             StoreError: the shapes differ.
         """
         require_same_shape(image, levels, name)
-        wide = levels.to(image.device)
+        levels = levels.to(image.device)
         if image.dtype in _INTEGERS:
-            return (image.to(torch.int64) - wide * self._whole_level_size(name)).to(image.dtype)
-        return (image.double() - wide.double() * self.level_size).to(image.dtype)
+            return (image.to(torch.int64) - levels.to(torch.int64) * self._whole_level_size(name)).to(image.dtype)
+        return (image.double() - levels.double() * self.level_size).to(image.dtype)
 
     def to_levels(self, image: Tensor, *, name: str) -> Tensor:
         """Return an image in whole levels, float32.
@@ -137,44 +138,45 @@ class ImageUnit:
         return values.round().float()
 
     def _add_integers(self, image: Tensor, levels: Tensor, name: str) -> tuple[Tensor, Tensor]:
-        size = self._whole_level_size(name)
-        limits = torch.iinfo(image.dtype)
-        wide = image.to(torch.int64)
-        if self.valid_range is None:
-            change = levels * size
-            # Compared on this side of the sum, so that int64 cannot wrap either.
-            fits = (wide <= limits.max - change.clamp(min=0)) & (wide >= limits.min - change.clamp(max=0))
-            if not bool(fits.all()):
-                raise BudgetError(
-                    f"sample {name!r}: image + delta leaves the range {limits.min} to {limits.max} of {image.dtype}. "
-                    "Give valid_range=(low, high) to cut the delta there, as class-wise deltas need it."
-                )
-            return (wide + change).to(image.dtype), levels
-        low, high = (math.ceil(self.valid_range[0]), math.floor(self.valid_range[1]))
-        low, high = max(low, limits.min, -_EXACT), min(high, limits.max, _EXACT)
-        self._require_inside(wide, low, high, name)
-        least = -torch.div(wide - low, size, rounding_mode="floor")
-        most = torch.div(high - wide, size, rounding_mode="floor")
-        applied = torch.minimum(torch.maximum(levels, least), most)
+        size, limits = self._whole_level_size(name), torch.iinfo(image.dtype)
+        low, high = max(limits.min, -_LARGEST), min(limits.max, _LARGEST)
+        if self.valid_range is not None:
+            low, high = max(low, math.ceil(self.valid_range[0])), min(high, math.floor(self.valid_range[1]))
+        wide = image.to(_wide_type(image.dtype, size))
+        if (low, high) != (limits.min, limits.max):
+            self._require_inside(wide, low, high, name)
+        levels = levels.to(wide.dtype)
+        # What is left of the delta inside the range: cut towards zero, so that whole levels stay whole levels.
+        applied = (wide + levels * size).clamp_(low, high).sub_(wide)
+        if size != 1:
+            applied = torch.div(applied, size, rounding_mode="trunc")
+        if self.valid_range is None and not torch.equal(applied, levels):
+            raise BudgetError(
+                f"sample {name!r}: image + delta leaves the range {low} to {high} of {image.dtype}. "
+                "Give valid_range=(low, high) to cut the delta there, as class-wise deltas need it."
+            )
         return (wide + applied * size).to(image.dtype), applied
 
     def _add_floats(self, image: Tensor, levels: Tensor, name: str) -> tuple[Tensor, Tensor]:
         wide = image.double()
-        _require_finite(wide, name)
         if self.valid_range is None:
-            protected = (wide + levels * self.level_size).to(image.dtype)
+            protected = wide.add(levels, alpha=self.level_size).to(image.dtype)
             _require_finite(protected, name)
             return protected, levels
         low, high = self.valid_range
         # An image on the grid of levels is off it by its type's rounding, which must not cost a level.
         rounding = torch.finfo(image.dtype).eps * max(abs(low), abs(high))
+        slack = min(self.level_size / 4, rounding)
+        _require_finite(image, name)
         self._require_inside(wide, low - rounding, high + rounding, name)
-        tolerance = min(0.25, rounding / self.level_size)
-        least = torch.ceil((low - wide) / self.level_size - tolerance).clamp(max=0)
-        most = torch.floor((high - wide) / self.level_size + tolerance).clamp(min=0)
-        applied = torch.minimum(torch.maximum(levels.double(), least), most)
-        protected = (wide + applied * self.level_size).to(image.dtype).clamp(low, high)
-        return protected, applied.to(torch.int64)
+        total = wide.add(levels, alpha=self.level_size)
+        smallest, largest = _extremes(total)
+        if smallest < low - slack or largest > high + slack:
+            least = torch.ceil((low - slack - wide) / self.level_size).clamp_(max=0)
+            most = torch.floor((high + slack - wide) / self.level_size).clamp_(min=0)
+            levels = torch.minimum(torch.maximum(levels.double(), least), most).to(levels.dtype)
+            total = wide.add(levels, alpha=self.level_size)
+        return total.clamp_(low, high).to(image.dtype).clamp_(low, high), levels
 
     def _whole_level_size(self, name: str) -> int:
         if self.level_size != int(self.level_size):
@@ -185,14 +187,24 @@ class ImageUnit:
         return int(self.level_size)
 
     def _require_inside(self, image: Tensor, low: float, high: float, name: str) -> None:
-        if not image.numel():
-            return
-        smallest, largest = float(image.min()), float(image.max())
+        smallest, largest = _extremes(image)
         if smallest < low or largest > high:
             raise BudgetError(
                 f"sample {name!r}: values {smallest:g} to {largest:g} leave valid_range={self.valid_range}. "
                 "Give level_size and valid_range in the unit that the image has at this place of the pipeline."
             )
+
+
+def _extremes(values: Tensor) -> tuple[Any, Any]:
+    if not values.numel():
+        return 0, 0
+    smallest, largest = torch.aminmax(values)
+    return smallest.item(), largest.item()
+
+
+def _wide_type(dtype: torch.dtype, size: int) -> torch.dtype:
+    """Return a type that no sum of an image and a delta of int16 can leave."""
+    return torch.int32 if dtype.itemsize <= 2 and size < 2**14 else torch.int64
 
 
 def require_same_shape(image: Tensor, levels: Tensor, name: str) -> None:
@@ -209,5 +221,6 @@ def require_same_shape(image: Tensor, levels: Tensor, name: str) -> None:
 
 
 def _require_finite(image: Tensor, name: str) -> None:
-    if not bool(torch.isfinite(image).all()):
+    # NaN and infinities survive into the extremes, which are found faster than a mask.
+    if not all(math.isfinite(value) for value in _extremes(image)):
         raise BudgetError(f"sample {name!r}: holds NaN or infinite values; repair or leave out.")

@@ -58,11 +58,11 @@ def test_integers_are_cut_to_the_range_and_restored(
     delta=st.integers(-40000, 40000),
 )
 def test_integers_never_wrap(dtype: type[np.integer], value: int, delta: int) -> None:
-    limits = np.iinfo(dtype)
-    value = min(max(value, limits.min), limits.max)
+    low, high = max(np.iinfo(dtype).min, -(2**62)), min(np.iinfo(dtype).max, 2**62)
+    value = min(max(value, low), high)
     image, levels = torch.from_numpy(np.array([[value]], dtype=dtype)), torch.tensor([[delta]])
     unit = ImageUnit()
-    if limits.min <= value + delta <= limits.max:
+    if low <= value + delta <= high:
         protected, applied = unit.add(image, levels, name="a")
         assert int(protected.to(torch.int64)) == value + delta
         assert int(unit.subtract(protected, applied, name="a").to(torch.int64)) == value

@@ -1,0 +1,65 @@
+"""The benchmarks run and their results are whole; how fast anything is, is no test."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import torch
+
+from tests.benchmarks import engine
+from tests.benchmarks.measure import Ratio, Size
+from tests.benchmarks.run import main
+from tests.benchmarks.schema import validate
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("benchmarks")
+    assert main(["--quick", "--output", str(folder)]) == 0
+    return folder / "benchmarks.json"
+
+
+def test_results_are_whole(output: Path) -> None:
+    results = json.loads(output.read_text(encoding="utf-8"))
+    validate(results)
+    assert results["quick"] is True
+    ratios = {one["name"]: one["goal"] for one in results["ratios"]}
+    assert ratios["engine / bare loop"] == 1.10
+    assert ratios["delta step / forward and input gradient"] == 1.15
+    assert len(ratios) == 7
+    assert [path.name for path in output.parent.iterdir()] == ["benchmarks.json"]
+
+
+def test_results_name_no_machine(output: Path) -> None:
+    import getpass
+    import platform
+
+    text = output.read_text(encoding="utf-8")
+    assert platform.node() not in text
+    assert str(Path.home()) not in text.replace(str(Path("/")), "", 0) or getpass.getuser() == "root"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("median", -1.0), ("median", float("nan")), ("repeats", 0), ("unit", ""), ("min", 1e9)]
+)
+def test_broken_results_are_refused(output: Path, field: str, value: object) -> None:
+    results = json.loads(output.read_text(encoding="utf-8"))
+    broken = copy.deepcopy(results)
+    broken["rows"][0][field] = value
+    with pytest.raises((jsonschema.ValidationError, ValueError)):
+        validate(broken)
+
+
+@pytest.mark.parametrize(("values", "met"), [((1.0, 1.1, 5.0), True), ((1.0, 1.2, 1.2), False)])
+def test_the_median_is_judged(values: tuple[float, ...], met: bool) -> None:
+    assert Ratio(name="a", values=values, goal=1.1).to_json()["met"] is met
+
+
+def test_the_engine_is_compared_with_equal_deltas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_bare", lambda data, size: torch.zeros_like(data.image))
+    with pytest.raises(AssertionError, match="engine and bare loop differ in"):
+        engine.run(Size.small())
