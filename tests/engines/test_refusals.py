@@ -11,9 +11,9 @@ import torch
 from ignite.engine import Events
 from monai.data import DataLoader, Dataset
 
-from monai_unlearnable.engines import StopWhenFitted, TrainSurrogate
+from monai_unlearnable.engines import PrepareProtected, StopWhenFitted, TrainSurrogate
 from monai_unlearnable.errors import BudgetError, DivergedError, SourceError, StoreError
-from monai_unlearnable.stores import MemoryStore, StoreHeader
+from monai_unlearnable.stores import MemoryStore, SampleKey, StoreHeader
 from tests.engines.small_run import BUDGET, Run, header, samples
 
 

@@ -1,0 +1,130 @@
+"""Synthetic patterns alone give the labels away, at every size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch.nn import functional
+
+from monai_unlearnable.budgets import L2Budget, LinfBudget, to_levels
+from monai_unlearnable.errors import BudgetError
+from monai_unlearnable.perturbations import PerturbationBatch, Synthetic
+from tests.contracts.toys import whole_images
+
+BUDGET = LinfBudget(radius_levels=8)
+
+
+def make(*, classes: int = 6, seed: int = 0, blocks: int = 7) -> Synthetic:
+    return Synthetic(budget=BUDGET, num_classes=classes, seed=seed, blocks_per_axis=blocks)
+
+
+@pytest.mark.parametrize(
+    ("classes", "shape"), [(2, (1, 28, 28)), (10, (1, 28, 28)), (4, (3, 20, 31)), (3, (1, 9, 8, 7))]
+)
+def test_linear_classifier_reads_the_label_from_the_delta_alone(classes: int, shape: tuple[int, ...]) -> None:
+    label = torch.arange(12 * classes) % classes
+    image = whole_images((len(label), *shape))
+    batch = PerturbationBatch(image, label, torch.zeros_like(image))
+    deltas = to_levels(make(classes=classes).improve(batch), image, BUDGET).flatten(1).numpy()
+    half = len(label) // 2
+    fitted = LogisticRegression(max_iter=200).fit(deltas[:half], label[:half].numpy())
+    assert fitted.score(deltas[half:], label[half:].numpy()) == 1.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("classes", [2, 3])
+def test_every_label_of_a_few_is_found_by_correlation(classes: int, seed: int) -> None:
+    method = make(classes=classes, seed=seed)
+    vectors = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * classes)
+    patterns = method.pattern(torch.arange(classes), (1, 28, 28)).flatten(1)
+    found = method.pattern(vectors, (1, 28, 28)).flatten(1) @ patterns.T > 0
+    assert torch.equal(found.float(), vectors)
+
+
+def test_most_labels_of_many_are_found_by_correlation() -> None:
+    method = make(classes=8)
+    vectors = torch.randint(0, 2, (400, 8)).float()
+    patterns = method.pattern(torch.arange(8), (1, 28, 28)).flatten(1)
+    found = method.pattern(vectors, (1, 28, 28)).flatten(1) @ patterns.T > 0
+    assert float((found.float() == vectors).float().mean()) > 0.9
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_two_patterns_are_alike_or_opposite(seed: int) -> None:
+    patterns = make(classes=12, seed=seed).pattern(torch.arange(12), (1, 7, 7)).flatten(1).sign()
+    distance = (patterns[:, None] != patterns[None]).float().mean(2)[~torch.eye(12, dtype=torch.bool)]
+    assert float(distance.min()) >= 0.3
+    assert float(distance.max()) <= 0.7
+
+
+@pytest.mark.parametrize("size", [(7, 7), (14, 56), (64, 224), (29, 31)])
+def test_patterns_of_other_sizes_are_resized_ones(size: tuple[int, int]) -> None:
+    label = torch.arange(6)
+    resized = functional.interpolate(make().pattern(label, (1, 7, 7)), size=size, mode="nearest")
+    assert torch.equal(make().pattern(label, (1, *size)), resized)
+
+
+def test_volumes_are_resized_in_depth_too() -> None:
+    label = torch.arange(3)
+    small = make(classes=3, blocks=3).pattern(label, (1, 3, 3, 3))
+    large = make(classes=3, blocks=3).pattern(label, (1, 7, 12, 9))
+    assert torch.equal(large, functional.interpolate(small, size=(7, 12, 9), mode="nearest"))
+
+
+def test_channels_are_equal_and_values_are_the_radius() -> None:
+    pattern = make().pattern(torch.arange(6), (3, 28, 28))
+    assert torch.equal(pattern[:, 0], pattern[:, 1])
+    assert torch.equal(pattern[:, 0], pattern[:, 2])
+    assert pattern.unique().tolist() == [-8, 8]
+
+
+def test_l2_pattern_lies_on_the_sphere() -> None:
+    method = Synthetic(budget=L2Budget(radius_levels=40), num_classes=2, seed=0)
+    np.testing.assert_allclose(method.pattern(torch.tensor([0, 1]), (1, 14, 14)).flatten(1).norm(dim=1), 40, rtol=1e-5)
+
+
+def test_l2_radius_that_would_round_to_nothing_is_refused() -> None:
+    method = Synthetic(budget=L2Budget(radius_levels=20), num_classes=2, seed=0)
+    with pytest.raises(BudgetError, match=r"is 0\.714 levels a pixel and would round to nothing\. .* 28 levels"):
+        method.pattern(torch.tensor([0, 1]), (1, 28, 28))
+
+
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [
+        (torch.tensor([0, 6, 1]), r"label 6 is outside 0\.\.5"),
+        (torch.tensor([0, -1, 1]), r"label -1 is outside 0\.\.5"),
+        (torch.zeros(2, 5), "5 label columns, but the patterns are for 6"),
+    ],
+)
+def test_refuses_labels(label: torch.Tensor, text: str) -> None:
+    with pytest.raises(BudgetError, match=text):
+        make().pattern(label, (1, 28, 28))
+
+
+def test_refuses_images_that_cannot_show_the_blocks() -> None:
+    refused = 0
+    for seed in range(20):
+        try:
+            pattern = make(classes=4, seed=seed).pattern(torch.arange(4), (1, 2, 2)).flatten(1)
+        except BudgetError as error:
+            assert "too small to show 7 blocks" in str(error)
+            refused += 1
+        else:
+            assert len(pattern.unique(dim=0)) == 4
+    assert refused > 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"classes": 0}, "num_classes=0: at least 1 class"),
+        ({"blocks": 1}, "blocks_per_axis=1: at least 2 blocks"),
+        ({"classes": 14, "blocks": 2}, "4 blocks cannot tell 14 classes apart"),
+    ],
+)
+def test_refuses_settings(settings: dict[str, int], text: str) -> None:
+    with pytest.raises(BudgetError, match=text):
+        make(**settings)
