@@ -54,6 +54,14 @@ def test_l2_just_inside_the_sphere_is_shortened() -> None:
     assert 0 < np.square(levels).sum() < 25
 
 
+def test_l2_neighbour_that_is_too_long_changes_nothing() -> None:
+    budget = L2Budget(radius_levels=5)
+    delta = torch.tensor([[3.5, 0.0], [3.5, 3.5]]).reshape(2, 1, 1, 2)
+    levels = to_levels(delta, torch.full_like(delta, 100), budget)
+    assert levels[0].flatten().tolist() == [4, 0]
+    assert 0 < float(levels[1].square().sum()) <= 25
+
+
 def test_l2_takes_the_largest_scale_that_fits() -> None:
     generator = np.random.default_rng(0)
     for _ in range(10):
