@@ -1,0 +1,64 @@
+"""The tutorials run, at small size, and what they claim is so."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.small_data import write_class_folders
+
+NAME = "add_protection_to_a_pipeline.py"
+
+
+@pytest.fixture(scope="module")
+def script(request: pytest.FixtureRequest) -> Path:
+    return Path(request.getfixturevalue("repository")) / "tutorials" / NAME
+
+
+def _run(script: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> dict[str, Any]:
+    monkeypatch.setattr(sys, "argv", [str(script), "--epochs", "1", "--rounds", "1", *arguments])
+    return runpy.run_path(str(script), run_name="__main__")
+
+
+@pytest.mark.filterwarnings("ignore:NvImgCodecPydicomReader")
+def test_protected_pipeline_differs_by_at_most_the_radius(
+    script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = write_class_folders(tmp_path / "images", per_class=4)
+    done = _run(script, monkeypatch, "--images", str(images))
+    largest = 0
+    for item in done["protected"]:
+        # MONAI's reader puts the width first.
+        clean = np.asarray(Image.open(images / item["sample_id"])).T.astype(np.int64)
+        difference = np.abs(item["image"].numpy()[0] - clean)
+        assert (difference > 0).mean() > 0.5
+        largest = max(largest, int(difference.max()))
+    assert len(done["protected"]) == 8
+    assert 0 < largest <= 8
+    assert f"largest change: {largest} of 255" in capsys.readouterr().out
+    assert done["restored"] is True
+    done["work"].cleanup()
+
+
+@pytest.mark.filterwarnings("ignore:NvImgCodecPydicomReader")
+def test_without_a_folder_pictures_are_generated(
+    script: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = _run(script, monkeypatch, "--pictures", "2")
+    assert done["classes"] == ["horizontal", "vertical"] and len(done["items"]) == 4
+    assert "comes off exactly: True" in capsys.readouterr().out
+    done["work"].cleanup()
+
+
+def test_protection_takes_fewer_than_thirty_lines(script: Path) -> None:
+    text = script.read_text(encoding="utf-8")
+    added = text.split("# --- protection: begin\n")[1].split("# --- protection: end")[0]
+    lines = [line for line in added.splitlines() if line.strip() and not line.startswith("#")]
+    assert 10 < len(lines) < 30
+    assert all(len(line) <= 120 for line in lines)
