@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -96,14 +96,14 @@ class DeltaTransformd(MapTransform, InvertibleTransform):
         self.sample_id_key = sample_id_key
         self.label_key = label_key
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Add the deltas to the images of one data dictionary."""
         d = dict(data)
         for key in self.key_iterator(d):
             d[key] = self._protect(d, d[key])
         return d
 
-    def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def inverse(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
         """Take off the deltas that the images' traces hold."""
         d = dict(data)
         for key in self.key_iterator(d):
@@ -111,10 +111,10 @@ class DeltaTransformd(MapTransform, InvertibleTransform):
         return d
 
     @abstractmethod
-    def _protect(self, data: Mapping[Hashable, Any], image: Any) -> Tensor:
+    def _protect(self, data: Mapping[Any, Any], image: Any) -> Tensor:
         """Return one image with its delta."""
 
-    def _require(self, data: Mapping[Hashable, Any], key: str, why: str) -> Any:
+    def _require(self, data: Mapping[Any, Any], key: str, why: str) -> Any:
         if data.get(key) is None:
             raise SourceError(
                 f"the data dictionary has no {key!r} (it has {sorted(map(str, data))}). {why} Add it to every data "

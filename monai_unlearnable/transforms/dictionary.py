@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 from monai.config import KeysCollection
@@ -70,7 +70,7 @@ class AddDeltad(DeltaTransformd):
             keys, transform, sample_id_key=sample_id_key, label_key=label_key, allow_missing_keys=allow_missing_keys
         )
 
-    def _protect(self, data: Mapping[Hashable, Any], image: Any) -> Tensor:
+    def _protect(self, data: Mapping[Any, Any], image: Any) -> Tensor:
         transform = cast(AddDelta, self.transform)
         sample_id = self._require(data, self.sample_id_key, "A delta belongs to a sample by its id, a stable string.")
         if transform.needs_label:
@@ -83,7 +83,7 @@ class AddDeltad(DeltaTransformd):
 class _ComputedPerturbationd(DeltaTransformd):
     """Dictionary form of a perturbation that is computed on the fly from the label."""
 
-    def _protect(self, data: Mapping[Hashable, Any], image: Any) -> Tensor:
+    def _protect(self, data: Mapping[Any, Any], image: Any) -> Tensor:
         transform = cast(SyntheticPerturbation | SurrogatePerturbation, self.transform)
         label = self._require(data, self.label_key, "The delta is computed for a label.")
         return transform(image, label, str(data.get(self.sample_id_key, "image")))

@@ -34,7 +34,7 @@ def protect(
         for rows in batches:
             optimizer.zero_grad()
             protected = (image[rows] + delta[rows]).clamp(LOW, HIGH)
-            cross_entropy(model(protected), label[rows]).backward()  # type: ignore[no-untyped-call]
+            cross_entropy(model(protected), label[rows]).backward()
             optimizer.step()
         model.eval().requires_grad_(False)
         wrong = 0

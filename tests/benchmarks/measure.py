@@ -89,7 +89,7 @@ def interleaved_seconds(functions: Mapping[str, Callable[[], Any]], *, repeats: 
     """
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for number in range(repeats + 1):
-        for name in list(functions) if number % 2 else list(reversed(functions)):
+        for name in list(functions) if number % 2 else reversed(list(functions)):
             start = time.perf_counter()
             functions[name]()
             if number:

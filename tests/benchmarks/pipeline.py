@@ -29,7 +29,8 @@ def run(size: Size) -> Outcome:
         with warnings.catch_warnings():
             # MONAI looks for an optional decoder of DICOM files whatever it is about to read.
             warnings.filterwarnings("ignore", "NvImgCodecPydicomReader")
-            load = LoadImaged("image", reader=PILReader(reverse_indexing=False), image_only=True)
+            reader: Any = PILReader(reverse_indexing=False)
+            load = LoadImaged("image", reader=reader, image_only=True)
         add = AddDeltad("image", store, valid_range=(0, 255))
         loaded = [EnsureChannelFirstd("image")(load(item)) for item in items]
         chain = Compose([load, EnsureChannelFirstd("image"), add])

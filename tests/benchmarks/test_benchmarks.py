@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import platform
+import tempfile
 from pathlib import Path
 
 import jsonschema
@@ -14,6 +16,8 @@ from tests.benchmarks import engine
 from tests.benchmarks.measure import Ratio, Size
 from tests.benchmarks.run import main
 from tests.benchmarks.schema import validate
+
+pytestmark = pytest.mark.filterwarnings("ignore:NvImgCodecPydicomReader")
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +39,9 @@ def test_results_are_whole(output: Path) -> None:
 
 
 def test_results_name_no_machine(output: Path) -> None:
-    import getpass
-    import platform
-
     text = output.read_text(encoding="utf-8")
     assert platform.node() not in text
-    assert str(Path.home()) not in text.replace(str(Path("/")), "", 0) or getpass.getuser() == "root"
+    assert tempfile.gettempdir() not in text
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,7 +76,7 @@ def test_scaled_images_get_the_same_levels(scale: float) -> None:
 @pytest.mark.parametrize("method", METHODS, ids=lambda one: f"{one.name}-{one.budget.norm_name}")
 def test_surrogate_delta_keeps_the_budget_and_lowers_the_loss(method: Perturbation) -> None:
     clean, model = image(), surrogate()
-    protected = SurrogatePerturbation(method, model)(clean, 1)
+    protected: Any = SurrogatePerturbation(method, model)(clean, 1)
     delta = protected.to(torch.float64) - clean.to(torch.float64)
     norm = delta.abs().max() if isinstance(method.budget, LinfBudget) else delta.norm()
     assert 0 < float(norm) <= method.budget.radius_levels
@@ -91,7 +92,7 @@ def test_surrogate_delta_keeps_the_budget_and_lowers_the_loss(method: Perturbati
 def test_surrogate_delta_is_deterministic_and_comes_off(method: Perturbation) -> None:
     clean = MetaTensor(image(), meta={"filename": "x.png"})
     protect = SurrogatePerturbation(method, surrogate())
-    protected = protect(clean, 0)
+    protected: Any = protect(clean, 0)
     torch.manual_seed(99)
     assert torch.equal(protect(clean, 0), protected)
     assert torch.equal(pickle.loads(pickle.dumps(protect))(clean, 0), protected)
@@ -172,7 +173,8 @@ def test_dictionaries() -> None:
     patterns = Synthetic(budget=BUDGET, num_classes=2, seed=0, blocks_per_axis=4)
     synthetic = SyntheticPerturbationd("image", patterns, label_key="y")
     computed = SurrogatePerturbationd("image", METHODS[0], surrogate(), label_key="y")
-    for dictionary, array in ((synthetic, SyntheticPerturbation(patterns)), (computed, computed.transform)):
+    pairs: list[tuple[Any, Any]] = [(synthetic, SyntheticPerturbation(patterns)), (computed, computed.transform)]
+    for dictionary, array in pairs:
         result = dictionary(item)
         assert torch.equal(result["image"], array(clean, 1))
         assert torch.equal(dictionary.inverse(result)["image"].as_tensor(), clean)

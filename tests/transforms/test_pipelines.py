@@ -127,7 +127,7 @@ def test_large_batches_of_workers_need_no_file_for_each_delta() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def _persistent(store: DeltaStore, folder: Path, **options: bool) -> PersistentDataset:
+def _persistent(store: DeltaStore, folder: Path, **options: Any) -> PersistentDataset:
     transform = Compose([AddDeltad("image", store)])
     return PersistentDataset(_items(), transform, cache_dir=folder, hash_transform=pickle_hashing, **options)
 
@@ -190,9 +190,10 @@ def test_files_to_protected_tensors(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (6, 5)).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     store = memory_store()
+    reader: Any = PILReader(reverse_indexing=False)
     compose = Compose(
         [
-            LoadImaged("image", reader=PILReader(reverse_indexing=False), image_only=True),
+            LoadImaged("image", reader=reader, image_only=True),
             EnsureChannelFirstd("image"),
             AddDeltad("image", store, valid_range=(0, 255)),
             ScaleIntensityRanged("image", a_min=0, a_max=255, b_min=0, b_max=1),
