@@ -198,6 +198,14 @@ class TestErrorMinimizing(DescendingContract):
         with pytest.raises(BudgetError, match=text):
             ErrorMinimizing(budget=BUDGETS[0], **settings)  # type: ignore[arg-type]
 
+    @pytest.mark.parametrize(("radius", "share", "moved"), [(8, 0.01, 1.0), (8, 0.5, 4.0), (0, 0.5, 0.0)])
+    def test_a_step_is_a_share_of_the_radius_but_survives_rounding(
+        self, radius: float, share: float, moved: float
+    ) -> None:
+        method = ErrorMinimizing(budget=LinfBudget(radius_levels=radius), steps=1, step_share=share)
+        batch = make_batch(SHAPES[0], LABEL, owner=[0, 1, 2, 1, 0])
+        assert float(method.improve(batch, surrogate=linear_surrogate(SHAPES[0])).abs().max()) == moved
+
 
 class TestTargetedAdversarial(DescendingContract):
     draws_by_row = True
