@@ -37,7 +37,7 @@ def run(size: Size) -> Outcome:
     def bare() -> None:
         results["bare"] = _bare(data, size)
 
-    seconds = interleaved_seconds({"engine": engine, "bare": bare}, repeats=size.repeats)
+    seconds = interleaved_seconds({"engine": engine, "bare": bare}, size)
     if not torch.equal(results["engine"], results["bare"]):
         changed = int((results["engine"] != results["bare"]).sum())
         raise AssertionError(f"engine and bare loop differ in {changed} of {results['bare'].numel()} levels.")

@@ -39,7 +39,7 @@ def run(size: Size) -> Outcome:
             "AddDeltad": lambda: [add(item) for item in loaded],
             "LoadImaged and AddDeltad in a Compose": lambda: [chain(item) for item in items],
         }
-        seconds = interleaved_seconds(functions, repeats=size.repeats)
+        seconds = interleaved_seconds(functions, size)
     rows = (Row(name=name, unit="ms per image", values=scaled(s, 1e3 / len(items))) for name, s in seconds.items())
     loading, adding, both = (seconds[name] for name in functions)
     return Outcome(

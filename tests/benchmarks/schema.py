@@ -30,6 +30,7 @@ SCHEMA = _object(
     {
         "format": {"const": 1},
         "quick": {"type": "boolean"},
+        "clock": {"enum": ["wall", "cpu"]},
         "commit": {"type": ["string", "null"], "pattern": "^[0-9a-f]{40,64}$"},
         "versions": {"type": "object", "additionalProperties": {"type": "string"}, "required": ["python", "torch"]},
         "machine": {"type": "object", "required": ["architecture", "cpus", "threads"]},

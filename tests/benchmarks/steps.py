@@ -25,7 +25,7 @@ def run(size: Size) -> Outcome:
         "delta step, channels last": _improve(data, surrogate(channels_last=True), steps),
         "delta step, autocast to bfloat16": _improve(data, surrogate(), steps, autocast=True),
     }
-    seconds = interleaved_seconds(functions, repeats=size.repeats)
+    seconds = interleaved_seconds(functions, size)
     per_image = 1e6 / (steps * len(data.image))
     rows = tuple(
         Row(name=name, unit="us per image-step", values=scaled(values, per_image)) for name, values in seconds.items()
