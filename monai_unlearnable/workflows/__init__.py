@@ -1,6 +1,8 @@
 """Whole roads that Python users and the command line call: protect a source from files to proved files."""
 
+from monai_unlearnable.workflows.context import ImageFacts
 from monai_unlearnable.workflows.intensity import IntensityRange, survey
+from monai_unlearnable.workflows.later import load_surrogate
 from monai_unlearnable.workflows.protect import protect
 from monai_unlearnable.workflows.recipes import (
     ErrorMinimizingRecipe,
@@ -14,6 +16,7 @@ from monai_unlearnable.workflows.run import ProtectionRun, make_budget
 
 __all__ = [
     "ErrorMinimizingRecipe",
+    "ImageFacts",
     "IntensityRange",
     "ProtectReport",
     "ProtectionRun",
@@ -21,6 +24,7 @@ __all__ = [
     "RecipeContext",
     "SyntheticRecipe",
     "TargetedAdversarialRecipe",
+    "load_surrogate",
     "make_budget",
     "protect",
     "survey",

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources import Source
-from monai_unlearnable.workflows.recipes import Recipe, SurrogateRecipe
+from monai_unlearnable.workflows.recipe_base import Recipe, SurrogateRecipe
 
-__all__ = ["fit_recipe"]
+__all__ = ["common_size_px", "fit_recipe"]
 
-_COMMON_SURROGATE_PX = 96
+_COMMON_SIZE_PX = 96
 _LARGEST_NATIVE_PX = 128
 
 
@@ -31,7 +31,20 @@ def fit_recipe(recipe: Recipe, images: Source) -> Recipe:
             f"{images.path}: images have {len(shapes)} shapes such as {sorted(shapes)[:2]}, and a class-wise delta has "
             "one. Use deltas of their own (leave class_wise out)."
         )
-    large = max(max(shape[1:]) for shape in shapes) > _LARGEST_NATIVE_PX
-    if isinstance(recipe, SurrogateRecipe) and recipe.surrogate_size_px is None and (len(shapes) > 1 or large):
-        return replace(recipe, surrogate_size_px=_COMMON_SURROGATE_PX)
+    if isinstance(recipe, SurrogateRecipe) and recipe.surrogate_size_px is None:
+        return replace(recipe, surrogate_size_px=common_size_px(images))
     return recipe
+
+
+def common_size_px(*sources: Source) -> int | None:
+    """Return the size at which a network looks at images of several sizes, or of more than 128 pixels.
+
+    Args:
+        sources: whose images one network looks at.
+
+    Returns:
+        96, or None where the network can look at the native grid.
+    """
+    spaces = {source.shape(index)[1:] for source in sources for index in range(len(source))}
+    large = any(size > _LARGEST_NATIVE_PX for space in spaces for size in space)
+    return _COMMON_SIZE_PX if large or len(spaces) > 1 else None

@@ -12,6 +12,7 @@ import torch
 from monai_unlearnable.budgets import Budget, LinfBudget
 from monai_unlearnable.sources import Progress, open_source
 from monai_unlearnable.workflows.fitting import fit_recipe
+from monai_unlearnable.workflows.folders import check_folders
 from monai_unlearnable.workflows.recipes import ErrorMinimizingRecipe, Recipe
 from monai_unlearnable.workflows.report import ProtectReport
 from monai_unlearnable.workflows.run import ProtectionRun
@@ -57,12 +58,14 @@ def protect(
         What was done, with the proof of the files on disk.
 
     Raises:
-        SourceError: images or labels cannot be read or do not match.
+        SourceError: images or labels cannot be read or do not match, or the source is a release itself.
         BudgetError: the radius is not understood or below one level.
-        ReleaseError: the output holds something already.
-        LedgerError: the ledger belongs to another run, or lies in the release.
+        ReleaseError: the output holds something already, cannot be written to or lies in another of the places, or
+            the disk is too full.
+        LedgerError: the ledger belongs to another run (the message names what differs).
         DivergedError: the surrogate is no longer finite.
     """
+    check_folders(source, output=output, ledger=ledger)
     images = open_source(source, labels)
     recipe = fit_recipe(ErrorMinimizingRecipe() if recipe is None else recipe, images)
     with ProtectionRun(

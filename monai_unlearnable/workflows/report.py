@@ -22,7 +22,8 @@ class ProtectReport:
         radius_given: the radius as given.
         radius_levels: the radius in levels of the stored files.
         passes: passes of the engine.
-        surrogate_error: the surrogate's error on the protected images at the end, 0 to 1; None without surrogate.
+        surrogate_error: the surrogate's error on the protected images at the end, 0 to 1; None without
+            surrogate, and where a run was taken up after its last pass.
         resumed: whether an interrupted run was taken up again.
         seconds: time of this run.
         verification: what re-reading the release against the ledger found.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import math
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +15,6 @@ import torch
 
 from monai_unlearnable.budgets import Budget, LinfBudget, parse_radius
 from monai_unlearnable.engines import ProtectionEngine, SaveProtection
-from monai_unlearnable.errors import LedgerError
 from monai_unlearnable.release import (
     Ledger,
     Manifest,
@@ -23,19 +22,23 @@ from monai_unlearnable.release import (
     ReleaseBudget,
     hold_ledger,
     plan_release,
-    read_ledger,
     verify_release,
     write_release,
 )
+from monai_unlearnable.release.atomic import atomic_file
 from monai_unlearnable.sources import Progress, Source, open_source
 from monai_unlearnable.stores import ClassKey, MappedStore, SampleKey, StoreHeader
+from monai_unlearnable.workflows.context import ImageFacts, RecipeContext
+from monai_unlearnable.workflows.disk import errors_name, require_space
+from monai_unlearnable.workflows.folders import check_folders, check_writable
 from monai_unlearnable.workflows.intensity import IntensityRange, survey
-from monai_unlearnable.workflows.recipes import RecipeContext
+from monai_unlearnable.workflows.later import SURROGATE_NAME
 from monai_unlearnable.workflows.report import ProtectReport
+from monai_unlearnable.workflows.settings import take_up
 
 __all__ = ["ProtectionRun", "make_budget"]
 
-_SURROGATE_NAME = "surrogate.pt"
+_PRIVATE_FILE = 0o600
 
 
 class ProtectionRun:
@@ -59,10 +62,11 @@ class ProtectionRun:
         progress: makes a progress callback for a part of the work, given its name.
 
     Raises:
-        SourceError: images or labels cannot be read or do not match.
+        SourceError: images or labels cannot be read or do not match, or the source is a release itself.
         BudgetError: the radius is not understood or below one level.
-        ReleaseError: the output holds something already.
-        LedgerError: the ledger belongs to another run, or lies in the release.
+        ReleaseError: the output holds something already, cannot be written to or lies in another of the places, or
+            the disk is too full.
+        LedgerError: the ledger belongs to another run (the message names what differs).
     """
 
     def __init__(
@@ -83,29 +87,39 @@ class ProtectionRun:
     ) -> None:
         self._began = time.monotonic()
         self.source = source if isinstance(source, Source) else open_source(source, labels)
+        self.output, self.ledger, self.method, self.class_wise = Path(output), Path(ledger), method, class_wise
+        check_folders(self.source.path, output=self.output, ledger=self.ledger)
+        check_writable(self.output, self.ledger)
+        parse_radius(radius)
         plan_release(self.source)
         self._report_on = progress if progress is not None else _silent
         levels = survey(self.source, progress=self._report_on("reading"))
         self.budget = make_budget(radius, levels, norm)
-        self.output, self.ledger, self.method, self.class_wise = Path(output), Path(ledger), method, class_wise
         self.radius = str(radius)
-        self.seed, self.resumed = _seed_of_run(self.ledger, seed)
+        window = (levels.window_low_level, levels.window_high_level)
         configuration = {
             "method": method,
             "settings": dict(settings),
             "class_wise": class_wise,
             "budget": self.budget.describe(),
             "radius": self.radius,
-            "seed": self.seed,
+            "images": ImageFacts.of(self.source, window_levels=window).describe(),
             "data_sha256": levels.data_sha256,
         }
+        self.seed, self.resumed = take_up(self.ledger, configuration, seed)
         self._held = ExitStack()
         self._book: Ledger = self._held.enter_context(
-            hold_ledger(ledger, source=self.source.path, release=output, configuration=configuration)
+            hold_ledger(
+                ledger, source=self.source.path, release=output, configuration=configuration | {"seed": self.seed}
+            )
         )
         try:
             self._keys = self.key(self.source.sample_ids, torch.as_tensor(self.source.labels))
-            self.store = self._open_store(levels.data_sha256)
+            header = self._header(levels.data_sha256)
+            if not self.resumed:
+                require_space(self._needed_bytes(header))
+            with errors_name(self.ledger):
+                self.store = self._open_store(header)
         except BaseException:
             self.close()
             raise
@@ -116,7 +130,7 @@ class ProtectionRun:
             seed=self.seed,
             checkpoint=self._book.directory / "checkpoint",
             device=torch.device(device),
-            window_levels=(levels.window_low_level, levels.window_high_level),
+            window_levels=window,
         )
 
     @property
@@ -135,11 +149,13 @@ class ProtectionRun:
             DivergedError: the surrogate is no longer finite.
             ReleaseError: a file of the release cannot be written.
         """
-        save.load(engine)
-        if engine.state.epoch < engine.state.max_epochs:
-            engine.run()
-        self._keep_surrogate(engine)
-        manifest = self._write()
+        with errors_name(self.ledger):
+            save.load(engine)
+            if engine.state.epoch < engine.state.max_epochs:
+                engine.run()
+            self._keep_surrogate(engine)
+        with errors_name(self.output):
+            manifest = self._write()
         shutil.rmtree(self._book.directory / "checkpoint", ignore_errors=True)
         if not self.class_wise:  # class-wise deltas are kept for images that arrive later
             shutil.rmtree(self.store.directory, ignore_errors=True)
@@ -170,8 +186,8 @@ class ProtectionRun:
     ) -> None:
         self.close()
 
-    def _open_store(self, data_sha256: str) -> MappedStore:
-        header = StoreHeader(
+    def _header(self, data_sha256: str) -> StoreHeader:
+        return StoreHeader(
             shapes={key: self.source.shape(index) for index, key in enumerate(self._keys)},
             radius_levels=self.budget.largest_value_levels,
             budget=self.budget.describe(),
@@ -179,15 +195,26 @@ class ProtectionRun:
             seed=self.seed,
             data_sha256=data_sha256,
         )
+
+    def _needed_bytes(self, header: StoreHeader) -> dict[Path, int]:
+        """Count applied and working deltas, those of two checkpoints, and files as large as the source's."""
+        pixels = sum(math.prod(self.source.shape(index)) for index in range(len(self.source)))
+        working = sum(math.prod(shape) for shape in header.shapes.values())
+        files = {one.template for one in plan_release(self.source).files}
+        return {
+            self.ledger: (pixels + 3 * working) * header.dtype.itemsize,
+            self.output: sum(one.stat().st_size for one in files),
+        }
+
+    def _open_store(self, header: StoreHeader) -> MappedStore:
         folder = self._book.directory / "working"
         return MappedStore.open(folder, header) if folder.exists() else MappedStore.create(folder, header)
 
     def _keep_surrogate(self, engine: ProtectionEngine) -> None:
         if engine.surrogate is None:
             return
-        unfinished = self._book.directory / f".{_SURROGATE_NAME}.unfinished"
-        torch.save(engine.surrogate.state_dict(), unfinished)
-        unfinished.rename(self._book.directory / _SURROGATE_NAME)
+        with atomic_file(self._book.directory / SURROGATE_NAME, permissions=_PRIVATE_FILE) as unfinished:
+            torch.save(engine.surrogate.state_dict(), unfinished)
 
     def _write(self) -> Manifest:
         fields = ManifestFields(
@@ -220,13 +247,3 @@ def make_budget(radius: str | float, levels: IntensityRange, norm: type[Budget] 
 
 def _silent(name: str) -> Progress:
     return lambda done, total: None
-
-
-def _seed_of_run(ledger: Path, seed: int | None) -> tuple[int, bool]:
-    """Return the seed, taken from an interrupted run where none is given, and whether there is such a run."""
-    try:
-        content = read_ledger(ledger)
-    except LedgerError:
-        return (secrets.randbits(62) if seed is None else seed), False
-    kept = int(content.configuration["seed"])
-    return (kept if seed is None else seed), content.status == "running"

@@ -1,0 +1,99 @@
+"""``audit``: train victims on a release and on its clean source, and report what they learn."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from monai_unlearnable.audit import VictimRecipe, adam_optimizer, audit_release
+from monai_unlearnable.audit.output import check_outside, claim_output
+from monai_unlearnable.audit.pairing import open_data
+from monai_unlearnable.errors import ReleaseError
+from monai_unlearnable.networks import small_resnet, standard_densenet121, standard_resnet18
+from monai_unlearnable.verbs.paths import refuse_missing, require_device, set_threads
+from monai_unlearnable.verbs.progress import ProgressBars
+from monai_unlearnable.workflows.disk import errors_name
+from monai_unlearnable.workflows.fitting import common_size_px
+from monai_unlearnable.workflows.folders import check_writable
+from monai_unlearnable.workflows.summaries import describe_audit
+
+__all__ = ["VICTIMS", "choose_victims", "run_audit"]
+
+_SMALLEST_DENSENET_PX = 32
+
+VICTIMS: Mapping[str, VictimRecipe] = MappingProxyType(
+    {
+        "small_resnet": VictimRecipe(name="small_resnet", network=small_resnet),
+        "resnet18": VictimRecipe(name="resnet18", network=standard_resnet18),
+        "densenet121": VictimRecipe(
+            name="densenet121",
+            network=standard_densenet121,
+            optimizer=adam_optimizer,
+            learning_rate=1e-3,
+            image_size_px=_SMALLEST_DENSENET_PX,
+        ),
+    }
+)
+"""Victims that the command line knows by name."""
+
+
+def run_audit(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    """Run the verb; 0 when every check held (whatever the verdict is), 1 when one did not."""
+    refuse_missing(parser, RELEASE=options.release, clean=options.clean, test=options.test, labels=options.labels)
+    victims = choose_victims(options, parser)
+    device = require_device(options.device, parser)
+    set_threads(options.threads)
+    inputs = tuple(one for one in (options.release, options.clean, options.test) if one is not None)
+    try:
+        check_outside(options.output, inputs=inputs)
+        check_writable(options.output)
+        claim_output(options.output)
+    except ReleaseError as error:
+        parser.error(str(error))
+    victims = _fit_size(victims, options)
+    with ProgressBars(quiet=options.quiet).epochs("auditing") as show, errors_name(options.output):
+        report = audit_release(
+            options.release,
+            clean=options.clean,
+            test=options.test,
+            labels=options.labels,
+            output=options.output,
+            recipes=victims,
+            seeds=options.seeds,
+            first_seed=options.first_seed,
+            device=device,
+            progress=show,
+        )
+    text = (options.output / "audit.json").read_text(encoding="utf-8").strip()
+    print(text if options.json else describe_audit(report, options.output))
+    return 0 if report.held else 1
+
+
+def choose_victims(options: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[VictimRecipe, ...]:
+    """Return the victims that the options ask for."""
+    names = tuple(dict.fromkeys(options.victim or ("small_resnet",)))
+    size = options.victim_size_px
+    if size is not None and size < _SMALLEST_DENSENET_PX and "densenet121" in names:
+        parser.error(f"--victim-size-px {size}: densenet121 needs images of at least {_SMALLEST_DENSENET_PX} pixels")
+    try:
+        victims = tuple(replace(VICTIMS[name], epochs=options.epochs) for name in names)
+        return victims if size is None else tuple(replace(one, image_size_px=size) for one in victims)
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def _fit_size(victims: tuple[VictimRecipe, ...], options: argparse.Namespace) -> tuple[VictimRecipe, ...]:
+    """Give victims one size to look at where images have several, or are large, and none was asked for."""
+    if options.victim_size_px is not None:
+        return victims
+    data = open_data(options.release, clean=options.clean, test=options.test, labels=options.labels)
+    size = common_size_px(data.release, data.clean, data.test)
+    if size is None:
+        return victims
+    print(
+        f"images are large or of several sizes: victims look at them at {size} px (--victim-size-px)", file=sys.stderr
+    )
+    return tuple(replace(one, image_size_px=size) for one in victims)

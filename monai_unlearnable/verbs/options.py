@@ -1,0 +1,224 @@
+"""What the command line understands: verbs, options and their help. Loads neither PyTorch nor MONAI."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from monai_unlearnable import __version__
+
+__all__ = ["UsageError", "build_parser"]
+
+_DESCRIPTION = """\
+Protect shared medical images from unauthorised training.
+
+  protect   write a protected copy of a labelled set (the release) and what only you keep (the ledger)
+  verify    prove a release from its files, with the ledger pixel by pixel
+  restore   take the perturbation off again, bit for bit
+  audit     train models on the release and report what they still learn
+
+SOURCE is an .npz file (MedMNIST style), a folder of class folders, or a folder with --labels labels.csv
+(columns file,label; several label columns of 0/1 make a multi-label set).
+
+example:
+  monai-unlearnable protect breastmnist.npz --output release --ledger ledger
+  monai-unlearnable verify release --ledger ledger
+  monai-unlearnable audit release --clean breastmnist.npz --output report
+  monai-unlearnable restore release --ledger ledger --output originals
+"""
+_EXIT_CODES = """\
+exit code:
+  0  all held
+  1  something did not: a file cannot be read or written, a check failed, or the run was interrupted
+  2  wrong usage: an unknown option, a value that cannot be used, or a path that is missing or holds something already
+
+Protection is not a guarantee, and this software does not de-identify images.
+"""
+_PROTECT = """\
+Write a protected copy of a labelled set (the release, to share) and the owner's ledger (to keep: it takes the
+perturbation off again). SOURCE is only read. A run that was killed goes on where it was when the same command is given
+again. Deltas are whole grey levels on the image's own grid; pictures come out as PNG, an .npz as .npz.
+
+examples:
+  monai-unlearnable protect breastmnist.npz --output release --ledger ledger
+  monai-unlearnable protect images/ --labels labels.csv --output release --ledger ledger --radius "8 levels"
+"""
+_VERIFY = """\
+Read every file of a release again. Without --ledger: checksums, contents and the manifest, which everybody can check.
+With it also that every pixel is original plus delta, inside the budget and the range of the file.
+
+example:
+  monai-unlearnable verify release --ledger ledger
+"""
+_RESTORE = """\
+Write the originals of a release, bit for bit, each proved by the ledger's checksum before it appears.
+
+example:
+  monai-unlearnable restore release --ledger ledger --output originals
+"""
+_AUDIT = """\
+Train models (victims) on the released files and, the same way, on the clean ones; test both on clean images; write
+audit.html (one page for people) and audit.json. Finished trainings are kept, so an interrupted audit goes on.
+
+example:
+  monai-unlearnable audit release --clean breastmnist.npz --output report --seeds 3
+"""
+_PERTURBATIONS = ("error_minimizing", "targeted_adversarial", "synthetic")
+_VICTIMS = ("small_resnet", "resnet18", "densenet121")
+
+
+class UsageError(SystemExit):
+    """Wrong usage; ends the process with 2 where nobody catches it.
+
+    Attributes:
+        message: what is wrong.
+        usage: how the verb is used.
+    """
+
+    def __init__(self, message: str, *, usage: str) -> None:
+        super().__init__(2)
+        self.message, self.usage = message, usage
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Raise what :func:`main` prints, as text or as JSON."""
+        raise UsageError(message, usage=f"{self.format_usage()}(monai-unlearnable --help says more)")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all verbs."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = _Parser(
+        prog="monai-unlearnable", description=_DESCRIPTION, epilog=_EXIT_CODES, formatter_class=raw, allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, add, about, description in (
+        ("protect", _add_protect, "write a protected copy of a labelled set and the owner's ledger", _PROTECT),
+        ("verify", _add_verify, "prove a release from its files", _VERIFY),
+        ("restore", _add_restore, "take the perturbation off a release again", _RESTORE),
+        ("audit", _add_audit, "train models on a release and report what they still learn", _AUDIT),
+    ):
+        verb = verbs.add_parser(
+            name, help=about, description=description, epilog=_EXIT_CODES, formatter_class=raw, allow_abbrev=False
+        )
+        add(verb)
+        verb.add_argument("--json", action="store_true", help="print one JSON object on stdout, errors too")
+        verb.add_argument("--quiet", action="store_true", help="no progress bars (there are none in a log file)")
+        verb.set_defaults(parser=verb)
+    return parser
+
+
+def _add_protect(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("source", metavar="SOURCE", type=Path, help="the images; never changed")
+    verb.add_argument("--output", required=True, type=Path, metavar="RELEASE", help="new folder for the release")
+    verb.add_argument("--ledger", required=True, type=Path, help="private folder for what only you keep")
+    verb.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="CSV of file,label for a folder of pictures (default: the folder's own labels.csv, where it has one)",
+    )
+    verb.add_argument(
+        "--perturbation", choices=_PERTURBATIONS, default=_PERTURBATIONS[0], help="method (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--radius",
+        default="8/255",
+        metavar="R",
+        help="largest change: 8/255 of the intensity range, or '8 levels' (default: %(default)s); the range of 8-bit "
+        "images is 255, of deeper ones what the brightest and darkest half percent leave",
+    )
+    verb.add_argument(
+        "--norm", choices=("linf", "l2"), default="linf", help="what the radius limits (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--seed",
+        type=_natural,
+        metavar="N",
+        help="seed of everything random (default: drawn and kept in the ledger; a seed that others can "
+        "guess lets them compute synthetic deltas)",
+    )
+    verb.add_argument(
+        "--class-wise", action="store_true", help="one delta for each class instead of each image (images of one size)"
+    )
+    verb.add_argument(
+        "--surrogate-size-px",
+        type=_size,
+        metavar="N",
+        help="size the surrogate sees images at (default: their own; 96 for large ones or several sizes)",
+    )
+    _add_machine(verb)
+
+
+def _add_verify(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("release", metavar="RELEASE", type=Path, help="the folder of protected files")
+    verb.add_argument("--ledger", type=Path, help="the owner's ledger: prove every pixel too")
+
+
+def _add_restore(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("release", metavar="RELEASE", type=Path, help="the folder of protected files")
+    verb.add_argument("--ledger", required=True, type=Path, help="the owner's ledger")
+    verb.add_argument("--output", required=True, type=Path, metavar="DIRECTORY", help="new folder for the originals")
+
+
+def _add_audit(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("release", metavar="RELEASE", type=Path, help="the folder of protected files")
+    verb.add_argument("--clean", required=True, type=Path, metavar="SOURCE", help="the source it was made from")
+    verb.add_argument(
+        "--test",
+        type=Path,
+        metavar="SOURCE",
+        help="clean test images (default: the .npz's test split, else a fifth of each class)",
+    )
+    verb.add_argument("--output", required=True, type=Path, metavar="DIRECTORY", help="folder for the report")
+    verb.add_argument("--labels", type=Path, metavar="FILE", help="CSV of file,label of the clean folder")
+    verb.add_argument(
+        "--seeds", type=_positive, default=3, metavar="N", help="trainings of each kind (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--first-seed", type=_natural, default=0, metavar="N", help="their first seed (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--victim",
+        action="append",
+        choices=_VICTIMS,
+        metavar="NAME",
+        help=f"network to train: {', '.join(_VICTIMS)}; may be repeated (default: {_VICTIMS[0]})",
+    )
+    verb.add_argument(
+        "--victim-size-px",
+        type=_size,
+        metavar="N",
+        help="size victims see images at (default: their own; 96 for large ones or several sizes)",
+    )
+    verb.add_argument(
+        "--epochs", type=_positive, default=20, metavar="N", help="passes of a training (default: %(default)s)"
+    )
+    _add_machine(verb)
+
+
+def _add_machine(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--device", default="cpu", help="torch device (default: %(default)s)")
+    verb.add_argument("--threads", type=_positive, metavar="N", help="CPU threads (default: torch's own choice)")
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:20]) < 2**31 or len(text) > 20:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def _size(text: str) -> int:
+    size = _positive(text)
+    if not 8 <= size <= 4096:
+        raise argparse.ArgumentTypeError(f"{size} pixels: a network looks at 8 to 4096")
+    return size
+
+
+def _natural(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 20 or int(text) >= 2**62:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number of at least 0 and below 2**62")
+    return int(text)

@@ -1,0 +1,84 @@
+"""``protect``: a source in, a proved release and the owner's ledger out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+
+from monai_unlearnable.budgets import L2Budget, LinfBudget, parse_radius
+from monai_unlearnable.errors import BudgetError, UnlearnableError
+from monai_unlearnable.verbs.paths import refuse_missing, require_device, set_threads
+from monai_unlearnable.verbs.progress import ProgressBars
+from monai_unlearnable.workflows import (
+    ErrorMinimizingRecipe,
+    Recipe,
+    SyntheticRecipe,
+    TargetedAdversarialRecipe,
+    protect,
+)
+from monai_unlearnable.workflows.folders import check_folders
+from monai_unlearnable.workflows.recipe_base import SurrogateRecipe
+from monai_unlearnable.workflows.summaries import describe_protection
+
+__all__ = ["choose_recipe", "run_protect"]
+
+_GUESSABLE_SEED_BITS = 40
+"""Seeds below 2**40 are tried out in hours."""
+
+
+def run_protect(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    """Run the verb; 0 when every image was protected and proved, 1 when one was not."""
+    refuse_missing(parser, SOURCE=options.source, labels=options.labels)
+    if options.labels is not None and options.source.is_file():
+        parser.error(f"--labels: {options.source} holds its own labels; leave --labels out")
+    recipe = choose_recipe(options, parser)
+    try:
+        parse_radius(options.radius)
+        check_folders(options.source, output=options.output, ledger=options.ledger)
+    except UnlearnableError as error:
+        parser.error(str(error))
+    device = require_device(options.device, parser)
+    set_threads(options.threads)
+    if isinstance(recipe, SyntheticRecipe) and options.seed is not None and options.seed < 2**_GUESSABLE_SEED_BITS:
+        print(
+            f"warning: --seed {options.seed}: whoever guesses this seed can compute the synthetic deltas and take them "
+            "off. For a release that leaves the house, leave --seed out: one is drawn and kept in the ledger.",
+            file=sys.stderr,
+        )
+    bars = ProgressBars(quiet=options.quiet)
+    try:
+        report = protect(
+            options.source,
+            output=options.output,
+            ledger=options.ledger,
+            labels=options.labels,
+            recipe=recipe,
+            radius=options.radius,
+            norm=L2Budget if options.norm == "l2" else LinfBudget,
+            seed=options.seed,
+            device=device,
+            handlers=bars.engine_bars("deltas"),
+            trainer_handlers=bars.engine_bars("surrogate"),
+            progress=bars.images,
+        )
+    except BudgetError as error:
+        parser.error(str(error))  # a radius or setting that these images do not allow: the command has to change
+    print(report.to_json() if options.json else describe_protection(report, options.output, options.ledger))
+    return 0 if report.held else 1
+
+
+def choose_recipe(options: argparse.Namespace, parser: argparse.ArgumentParser) -> Recipe:
+    """Return the recipe that the options ask for, with the literature's settings for class-wise deltas."""
+    recipe: Recipe
+    if options.perturbation == ErrorMinimizingRecipe.name:
+        recipe = ErrorMinimizingRecipe.for_classes() if options.class_wise else ErrorMinimizingRecipe()
+    elif options.perturbation == TargetedAdversarialRecipe.name:
+        recipe = TargetedAdversarialRecipe(class_wise=options.class_wise)
+    else:
+        recipe = SyntheticRecipe(class_wise=options.class_wise)
+    if options.surrogate_size_px is None:
+        return recipe
+    if not isinstance(recipe, SurrogateRecipe):
+        parser.error(f"--surrogate-size-px: {options.perturbation} has no surrogate")
+    return replace(recipe, surrogate_size_px=options.surrogate_size_px)

@@ -1,0 +1,144 @@
+"""What a recipe is told about the images and the run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.data import DataLoader
+
+from monai_unlearnable.budgets import Budget
+from monai_unlearnable.errors import LedgerError
+from monai_unlearnable.perturbations import MultiLabelObjective, Objective, SingleLabelObjective
+from monai_unlearnable.sources import Source, Task
+from monai_unlearnable.sources.dataset import ShapeBatches, SourceDataset
+from monai_unlearnable.stores import ClassKey, MappedStore, SampleKey
+
+__all__ = ["ImageFacts", "RecipeContext", "objective_for"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFacts:
+    """What a surrogate has to know of the images, and what the ledger keeps of it for images that arrive later.
+
+    Attributes:
+        task: single-label or multi-label.
+        num_classes: classes, or label columns.
+        channels: channels of an image.
+        spatial_dims: 2 for pictures, 3 for volumes.
+        window_levels: levels that become -1 and 1 for the surrogate.
+    """
+
+    task: Task
+    num_classes: int
+    channels: int
+    spatial_dims: int
+    window_levels: tuple[float, float]
+
+    @classmethod
+    def of(cls, source: Source, *, window_levels: tuple[float, float]) -> ImageFacts:
+        """Read them off a source."""
+        channels, *space = source.shape(0)
+        return cls(
+            task=source.task,
+            num_classes=len(source.class_names),
+            channels=channels,
+            spatial_dims=len(space),
+            window_levels=window_levels,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Return them as JSON values."""
+        return {
+            "task": self.task.value,
+            "num_classes": self.num_classes,
+            "channels": self.channels,
+            "spatial_dims": self.spatial_dims,
+            "window_levels": list(self.window_levels),
+        }
+
+    @classmethod
+    def from_description(cls, description: object) -> ImageFacts:
+        """Read what :meth:`describe` returned.
+
+        Raises:
+            LedgerError: a field is missing or of another kind.
+        """
+        try:
+            if not isinstance(description, Mapping):
+                raise TypeError("it is no object")
+            low, high = (float(one) for one in description["window_levels"])
+            counts = {name: _whole(description[name]) for name in ("num_classes", "channels", "spatial_dims")}
+            if counts["spatial_dims"] not in (2, 3) or not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise ValueError("a number is out of its range")
+            return cls(task=Task(description["task"]), window_levels=(low, high), **counts)
+        except (KeyError, TypeError, ValueError) as error:
+            raise LedgerError(f"what the ledger says about the images is damaged ({error}).") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeContext:
+    """What every recipe is given.
+
+    Attributes:
+        source: the images.
+        budget: how large a delta may be.
+        store: where the deltas go.
+        seed: seed of networks, orders and patterns.
+        checkpoint: private folder for checkpoints.
+        device: where to compute.
+        window_levels: levels that become -1 and 1 for the surrogate; None for the budget's range.
+        handlers: more handlers for the engine.
+        trainer_handlers: handlers for the surrogate's trainer.
+    """
+
+    source: Source
+    budget: Budget
+    store: MappedStore
+    seed: int
+    checkpoint: Path
+    device: torch.device
+    window_levels: tuple[float, float] | None = None
+    handlers: Sequence[Any] = ()
+    trainer_handlers: Sequence[Any] = ()
+
+    @property
+    def facts(self) -> ImageFacts:
+        """What a surrogate has to know of the images."""
+        window = self.window_levels or (self.budget.low_level, self.budget.high_level)
+        return ImageFacts.of(self.source, window_levels=window)
+
+    @property
+    def num_classes(self) -> int:
+        """Classes, or label columns."""
+        return len(self.source.class_names)
+
+    @property
+    def objective(self) -> Objective:
+        """The loss that fits the labels."""
+        return objective_for(self.source.task)
+
+    @property
+    def key(self) -> SampleKey | ClassKey:
+        """Own deltas when the store is keyed by sample id, else class-wise ones."""
+        return SampleKey() if self.source.sample_ids[0] in self.store else ClassKey()
+
+    def loader(self, *, batch_size: int, shuffle: bool) -> DataLoader:
+        """Return batches of the source's images in levels."""
+        batches = ShapeBatches(self.source, batch_size=batch_size, shuffle=shuffle, seed=self.seed)
+        return DataLoader(SourceDataset(self.source), batch_sampler=batches, num_workers=0)
+
+
+def objective_for(task: Task) -> Objective:
+    """Return the loss that fits the labels of a task."""
+    return MultiLabelObjective() if task is Task.MULTI_LABEL else SingleLabelObjective()
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 10_000:
+        raise ValueError(f"{value!r} is no count")
+    return value

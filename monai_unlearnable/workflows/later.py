@@ -1,0 +1,97 @@
+"""Protect images that arrive later with the surrogate of a finished run (Liu et al. 2023, section III)."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from monai_unlearnable.budgets import Budget, L2Budget, LinfBudget
+from monai_unlearnable.errors import BudgetError, LedgerError
+from monai_unlearnable.perturbations import ErrorMinimizing, TargetedAdversarial
+from monai_unlearnable.release import LedgerContent, ReleaseBudget, read_ledger
+from monai_unlearnable.surrogates import Surrogate
+from monai_unlearnable.workflows.context import ImageFacts
+from monai_unlearnable.workflows.recipe_base import SurrogateRecipe
+from monai_unlearnable.workflows.settings import describe_differences, find_differences
+
+__all__ = ["SURROGATE_NAME", "load_surrogate"]
+
+SURROGATE_NAME = "surrogate.pt"
+"""File of a ledger that holds the weights of its run's surrogate."""
+
+_NORMS: tuple[type[Budget], ...] = (LinfBudget, L2Budget)
+
+
+def load_surrogate(
+    ledger: str | Path, recipe: SurrogateRecipe, *, device: str | torch.device = "cpu"
+) -> tuple[Surrogate, ErrorMinimizing | TargetedAdversarial]:
+    """Return the trained surrogate of a finished run, and the method that makes deltas with it.
+
+    Both are what :class:`~monai_unlearnable.transforms.SurrogatePerturbation` takes. The network is built by
+    ``recipe``, which must be the run's own: a ledger names no code that would be loaded.
+
+    Args:
+        ledger: the run's ledger.
+        recipe: the run's method and settings, with ``surrogate_size_px`` where the run chose one.
+        device: where the surrogate goes.
+
+    Returns:
+        The surrogate in evaluation mode, weights frozen; and the perturbation with the run's budget.
+
+    Raises:
+        LedgerError: there is no finished run, it has other settings (the message names them) or no surrogate, or its
+            files are damaged.
+    """
+    folder = Path(ledger)
+    content = read_ledger(folder)
+    if content.status != "complete":
+        raise LedgerError(f"{folder}: its run has not finished; take it up again with the command that began it.")
+    _check_settings(content, recipe, folder)
+    configuration = content.configuration
+    facts = ImageFacts.from_description(configuration.get("images"))
+    seed = configuration.get("seed")
+    if not isinstance(seed, int):
+        raise LedgerError(f"{folder}: its seed is no whole number; the ledger is damaged.")
+    surrogate = recipe.surrogate(facts, device=device)
+    weights = _read_weights(folder / SURROGATE_NAME, device)
+    try:
+        surrogate.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        first = str(error).splitlines()[0]
+        raise LedgerError(f"{folder / SURROGATE_NAME}: is not of this recipe's network ({first}).") from error
+    surrogate.eval().requires_grad_(False)
+    return surrogate, recipe.perturbation(facts, budget=_budget(configuration.get("budget"), folder), seed=seed)
+
+
+def _check_settings(content: LedgerContent, recipe: SurrogateRecipe, folder: Path) -> None:
+    kept = content.configuration.get("settings")
+    if not isinstance(kept, dict):
+        raise LedgerError(f"{folder}: does not say with which settings it was made; the ledger is damaged.")
+    found = find_differences(kept, recipe.describe())
+    if found:
+        raise LedgerError(
+            f"{folder}: its run had other settings than this recipe: {describe_differences(found)}. Give the recipe "
+            "that the run was made with."
+        )
+
+
+def _read_weights(path: Path, device: str | torch.device) -> Any:
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError as error:
+        raise LedgerError(f"{path}: is not there; this run kept no surrogate.") from error
+    except (OSError, RuntimeError, UnpicklingError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise LedgerError(f"{path}: cannot be read ({str(error).splitlines()[0][:200]}).") from error
+
+
+def _budget(description: Any, folder: Path) -> Budget:
+    try:
+        plain = ReleaseBudget.from_description(description)
+        norm = next(one for one in _NORMS if one.norm_name == plain.norm)
+        return norm(radius_levels=plain.radius_levels, low_level=plain.low_level, high_level=plain.high_level)
+    except (BudgetError, ValueError, TypeError, StopIteration) as error:
+        raise LedgerError(f"{folder}: its budget is damaged ({error}).") from error

@@ -1,0 +1,150 @@
+"""What recipes share: a name, settings, and how they are set up as an engine."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from functools import partial
+from typing import Any, ClassVar
+
+import torch
+from monai.engines import SupervisedTrainer
+from torch import nn
+
+from monai_unlearnable.budgets import Budget
+from monai_unlearnable.engines import ProtectionEngine, SaveProtection
+from monai_unlearnable.networks import small_resnet
+from monai_unlearnable.perturbations import ErrorMinimizing, TargetedAdversarial
+from monai_unlearnable.sources import Task
+from monai_unlearnable.surrogates import IntensityWindow, ResampleTo, Surrogate
+from monai_unlearnable.workflows.context import ImageFacts, RecipeContext
+
+__all__ = ["NetworkFactory", "Recipe", "SurrogateRecipe"]
+
+NetworkFactory = Callable[..., nn.Module]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(ABC):
+    """A method with all its settings.
+
+    Attributes:
+        class_wise: one delta for each class in the place of one for each image.
+        batch_size: images in a batch of the engine.
+    """
+
+    name: ClassVar[str]
+    class_wise: bool = False
+    batch_size: int = 128
+
+    @abstractmethod
+    def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:
+        """Return the engine, and the handler that can resume it."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return all settings as JSON values; a factory by its dotted name."""
+        settings = {one.name: getattr(self, one.name) for one in fields(self)}
+        described = {key: _dotted(value) if callable(value) else value for key, value in settings.items()}
+        return {"method": self.name, **described}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurrogateRecipe(Recipe):
+    """What the two methods with a surrogate share.
+
+    Attributes:
+        network: builds the surrogate's network from ``spatial_dims``, ``in_channels`` and ``num_classes``.
+        surrogate_size_px: size that the surrogate sees; None for the native grid (images of one size only).
+        learning_rate: of the surrogate's SGD.
+        momentum: of the surrogate's SGD.
+        weight_decay: of the surrogate's SGD.
+        surrogate_batch_size: images in a surrogate step.
+        steps: delta steps in a pass.
+        step_share: length of a delta step as a share of the radius.
+    """
+
+    network: NetworkFactory = field(default=small_resnet)
+    surrogate_size_px: int | None = None
+    learning_rate: float = 0.05
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    surrogate_batch_size: int = 64
+    steps: int = 20
+    step_share: float = 0.1
+
+    @abstractmethod
+    def perturbation(
+        self, facts: ImageFacts, *, budget: Budget, seed: int = 0
+    ) -> ErrorMinimizing | TargetedAdversarial:
+        """Return the method for images of this kind."""
+
+    def surrogate(self, facts: ImageFacts, *, seed: int = 0, device: str | torch.device = "cpu") -> Surrogate:
+        """Build a surrogate whose weights follow from the seed alone."""
+        with torch.random.fork_rng():
+            torch.manual_seed(seed % 2**63)
+            network = self.network(
+                spatial_dims=facts.spatial_dims, in_channels=facts.channels, num_classes=facts.num_classes
+            )
+        low, high = facts.window_levels
+        window = IntensityWindow(low_level=low, high_level=high)
+        size = self.surrogate_size_px
+        preprocessing = window if size is None else nn.Sequential(window, ResampleTo(size_px=size))
+        return Surrogate(network, preprocessing).to(device)
+
+    def trainer(
+        self, context: RecipeContext, surrogate: Surrogate, *, prepare: Any, epoch_length: int | None
+    ) -> SupervisedTrainer:
+        """Return a stock trainer of the surrogate."""
+        optimizer = torch.optim.SGD(
+            surrogate.parameters(), lr=self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay
+        )
+        loss: nn.Module = nn.BCEWithLogitsLoss() if context.source.task is Task.MULTI_LABEL else nn.CrossEntropyLoss()
+        return SupervisedTrainer(
+            device=context.device,
+            max_epochs=1,
+            train_data_loader=context.loader(batch_size=self.surrogate_batch_size, shuffle=True),
+            network=surrogate,
+            optimizer=optimizer,
+            loss_function=loss,
+            prepare_batch=prepare,
+            epoch_length=epoch_length,
+            decollate=False,
+            train_handlers=list(context.trainer_handlers),
+        )
+
+    def engine(
+        self,
+        context: RecipeContext,
+        surrogate: Surrogate,
+        trainer: SupervisedTrainer,
+        *,
+        max_epochs: int,
+        handlers: Sequence[Any],
+    ) -> tuple[ProtectionEngine, SaveProtection]:
+        """Return the engine with saving attached after the other handlers of a pass."""
+        items = {"surrogate": surrogate, "optimizer": trainer.optimizer, "trainer": trainer}
+        save = SaveProtection(context.checkpoint, store=context.store, save_dict=items)
+        engine = ProtectionEngine(
+            device=context.device,
+            max_epochs=max_epochs,
+            train_data_loader=context.loader(batch_size=self.batch_size, shuffle=False),
+            perturbation=self.perturbation(context.facts, budget=context.budget, seed=context.seed),
+            store=context.store,
+            surrogate=surrogate,
+            key=context.key,
+            decollate=False,
+            train_handlers=[*handlers, save, *context.handlers],
+        )
+        return engine, save
+
+
+def _dotted(factory: Callable[..., Any]) -> str:
+    if isinstance(factory, partial):
+        arguments = [
+            *map(repr, factory.args),
+            *(f"{name}={value!r}" for name, value in sorted(factory.keywords.items())),
+        ]
+        return f"{_dotted(factory.func)}({', '.join(arguments)})"
+    owner = factory if hasattr(factory, "__qualname__") else type(factory)
+    return f"{owner.__module__}.{owner.__qualname__}"
