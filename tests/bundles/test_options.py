@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from monai_unlearnable.workflows.bundle_options import effective_settings
 from tests.bundles.running import make_workflow, run_bundle
 
 
@@ -67,7 +68,5 @@ def test_inference_says_that_no_file_matches(tmp_path: Path) -> None:
 
 
 def test_settings_are_found_only_from_a_configuration() -> None:
-    from importlib import import_module
-
     with pytest.raises(RuntimeError, match="only inside an expression of a MONAI configuration"):
-        import_module("bundles.classification_protection.scripts.options").effective_settings()
+        effective_settings()

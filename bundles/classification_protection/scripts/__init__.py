@@ -1,1 +1,0 @@
-"""What the configurations of this bundle need besides MONAI and the package."""
