@@ -76,7 +76,7 @@ class ImageUnit:
     Example:
         >>> unit = ImageUnit(level_size=1.0, valid_range=(0, 255))
         >>> unit.add(torch.tensor([[250]], dtype=torch.uint8), torch.tensor([[8]]), name="a")
-        (tensor([[255]], dtype=torch.uint8), tensor([[5]]))
+        (tensor([[255]], dtype=torch.uint8), tensor([[5]], dtype=torch.int32))
     """
 
     level_size: float = 1.0
