@@ -27,6 +27,7 @@ class SaveProtection:
 
     A killed pass leaves deltas of two passes side by side in the store; going on from them would not give what an
     uninterrupted run gives. So the deltas are saved together with the surrogate, and :meth:`load` puts both back.
+    Attach it after :class:`StopWhenFitted`, so that an early stop is saved with the pass that it ended.
 
     Args:
         directory: private folder for the checkpoints; the newest one is kept.

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from monai_unlearnable.budgets import to_levels
 from monai_unlearnable.engines.fit import SurrogateFit
+from monai_unlearnable.engines.once import EachSampleOnce
 from monai_unlearnable.engines.prepare import KeyFunction, ProtectionBatch, read_deltas, unpack
 from monai_unlearnable.perturbations import Objective, Perturbation, PerturbationBatch
 from monai_unlearnable.stores import DeltaStore, SampleKey
@@ -99,6 +100,7 @@ class ProtectionEngine(Trainer):
         self.surrogate = surrogate
         self.key: KeyFunction = SampleKey() if key is None else key
         self.fit = SurrogateFit()
+        self._once = EachSampleOnce()
         super().__init__(
             device=device,
             max_epochs=max_epochs,
@@ -109,7 +111,7 @@ class ProtectionEngine(Trainer):
             key_metric=key_train_metric,
             additional_metrics=additional_metrics,
             metric_cmp_fn=metric_cmp_fn,
-            handlers=[self.fit, *(train_handlers or ())],
+            handlers=[self.fit, self._once, *(train_handlers or ())],
             amp=amp,
             event_names=None if event_names is None else list(event_names),
             event_to_attr=event_to_attr,
@@ -131,6 +133,7 @@ class ProtectionEngine(Trainer):
 
     def _iteration(self, engine: Any, batchdata: Any) -> dict[str, Tensor]:
         batch = unpack(batchdata, self.state.device, self.non_blocking)
+        self._once.check(batch.sample_ids)
         budget = self.perturbation.budget
         budget.require_images(batch.image, batch.sample_ids)
         keys, owner = _owners(self.key(batch.sample_ids, batch.label), batch)

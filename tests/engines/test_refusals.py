@@ -50,6 +50,7 @@ def with_pixel(index: int, value: float) -> Callable[[list[dict[str, Any]]], Non
         (without("label"), SourceError, "no 'label'"),
         (without("image"), SourceError, "no 'image'"),
         (with_value("sample_id", 1, "train/000000"), SourceError, "'train/000000' occurs twice in a batch"),
+        (with_value("sample_id", 20, "train/000000"), SourceError, "'train/000000' occurs twice in one pass"),
         (with_value("sample_id", 1, "lost"), KeyError, "no delta for 'lost'; it holds 24 keys"),
         (with_pixel(1, math.nan), BudgetError, "sample 'train/000001': holds NaN"),
         (with_pixel(1, 256.0), BudgetError, "sample 'train/000001': values .* to 256 leave the range 0 to 255"),
