@@ -61,8 +61,9 @@ def load_surrogate(
     try:
         surrogate.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:
-        first = str(error).splitlines()[0]
-        raise LedgerError(f"{folder / SURROGATE_NAME}: is not of this recipe's network ({first}).") from error
+        raise LedgerError(
+            f"{folder / SURROGATE_NAME}: is not of this recipe's network ({_first_line(error)})."
+        ) from error
     surrogate.eval().requires_grad_(False)
     return surrogate, recipe.perturbation(facts, budget=_budget(configuration.get("budget"), folder), seed=seed)
 
@@ -85,7 +86,7 @@ def _read_weights(path: Path, device: str | torch.device) -> Any:
     except FileNotFoundError as error:
         raise LedgerError(f"{path}: is not there; this run kept no surrogate.") from error
     except (OSError, RuntimeError, UnpicklingError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise LedgerError(f"{path}: cannot be read ({str(error).splitlines()[0][:200]}).") from error
+        raise LedgerError(f"{path}: cannot be read ({_first_line(error)}).") from error
 
 
 def _budget(description: Any, folder: Path) -> Budget:
@@ -95,3 +96,7 @@ def _budget(description: Any, folder: Path) -> Budget:
         return norm(radius_levels=plain.radius_levels, low_level=plain.low_level, high_level=plain.high_level)
     except (BudgetError, ValueError, TypeError, StopIteration) as error:
         raise LedgerError(f"{folder}: its budget is damaged ({error}).") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).partition("\n")[0] or type(error).__name__)[:200]

@@ -49,7 +49,7 @@ def describe_differences(differences: list[str]) -> str:
 
 
 def take_up(ledger: Path, configuration: Mapping[str, Any], seed: int | None) -> tuple[int, bool]:
-    """Return the seed, that of an interrupted run where none is given, and whether there is such a run.
+    """Return the seed, that of an unfinished run where none is given, and whether there is such a run.
 
     Args:
         ledger: the ledger's folder, which need not exist.
@@ -71,7 +71,7 @@ def take_up(ledger: Path, configuration: Mapping[str, Any], seed: int | None) ->
             f"{ledger}: belongs to a run with other settings: {describe_differences(found)}. Use the same settings to "
             "take that run up again, or give a new ledger and a new output."
         )
-    return kept, content.status == "running"
+    return kept, True
 
 
 def _difference(name: str, mine: object, other: object) -> str:
