@@ -21,10 +21,12 @@ import torch
 import torch._dynamo  # an optimizer loads it, which takes a second
 from monai.engines import SupervisedTrainer
 
+import monai_unlearnable.verbs.audit
+import monai_unlearnable.verbs.owner
+import monai_unlearnable.verbs.protect  # noqa: F401  (loaded before forking, too)
 from monai_unlearnable.cli import main
 from monai_unlearnable.engines import ProtectionEngine
 from monai_unlearnable.release import writer
-from monai_unlearnable.verbs import audit, owner, protect  # noqa: F401  (loaded before forking, too)
 
 MOMENTS: dict[str, tuple[Any, str]] = {
     "training": (SupervisedTrainer, "_iteration"),
@@ -71,7 +73,7 @@ def _fork(run: dict[str, Any], folder: Path) -> dict[str, Any]:
         try:
             _child(run, out, err)
         finally:
-            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+            sys.excepthook(*sys.exc_info())
             sys.stderr.flush()
             os._exit(99)
     _, status = os.waitpid(child, 0)

@@ -67,7 +67,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def killed(root: Path) -> dict[str, dict[str, Any]]:
     """One uninterrupted run, and one killed at each moment (a copy of its places is looked at below)."""
-    runs = {"whole": {"words": Places(root, "whole").words()}}
+    runs: dict[str, dict[str, Any]] = {"whole": {"words": Places(root, "whole").words()}}
     for moment, count in KILLS:
         name = f"{moment}-{count}"
         runs[name] = {"words": Places(root, name).words(), "moment": moment, "count": count}

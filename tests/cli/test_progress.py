@@ -15,13 +15,6 @@ class _Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> _Terminal:
-    stream = _Terminal()
-    monkeypatch.setattr(sys, "stderr", stream)
-    return stream
-
-
 def _use(bars: ProgressBars) -> int:
     show = bars.images("reading")
     for done in (1, 2):
@@ -31,12 +24,16 @@ def _use(bars: ProgressBars) -> int:
     return len(bars.engine_bars("deltas"))
 
 
-def test_terminal_gets_bars(terminal: _Terminal) -> None:
+def test_terminal_gets_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
     assert _use(ProgressBars(quiet=False)) == 1
     assert "reading: 100%" in terminal.getvalue() and "1/4" in terminal.getvalue()
 
 
-def test_quiet_terminal_gets_none(terminal: _Terminal) -> None:
+def test_quiet_terminal_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
     assert _use(ProgressBars(quiet=True)) == 0
     assert terminal.getvalue() == ""
 

@@ -57,7 +57,7 @@ def test_other_manifests_are_no_release(text: str, source: Path, tmp_path: Path)
 
 def test_own_manifest_makes_a_release(source: Path, tmp_path: Path) -> None:
     (source / "manifest.json").write_text(json.dumps({"software": {"name": "monai-unlearnable"}}))
-    with pytest.raises(SourceError, match="is a release already.*Protect the originals"):
+    with pytest.raises(SourceError, match=r"is a release already.*Protect the originals"):
         check_folders(source, output=tmp_path / "release", ledger=tmp_path / "ledger")
 
 
@@ -71,7 +71,7 @@ def test_file_in_the_way_is_named(tmp_path: Path) -> None:
 def test_room_is_counted_for_each_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: _Usage(9, 9, 5_000_000))
     require_space({tmp_path / "a": 2_000_000, tmp_path / "b": 3_000_000})
-    with pytest.raises(ReleaseError, match="a and .*b: need about 6 MB, the disk has 5 MB free. Make room"):
+    with pytest.raises(ReleaseError, match=r"a and .*b: need about 6 MB, the disk has 5 MB free. Make room"):
         require_space({tmp_path / "a": 2_500_000, tmp_path / "b": 3_000_000})
 
 
@@ -84,7 +84,7 @@ def test_errors_without_a_path_get_one() -> None:
 
 
 def test_archive_writer_of_torch_is_an_error_of_writing() -> None:
-    with pytest.raises(OSError, match="a checkpoint cannot be written .*: 'ledger'"), errors_name(Path("ledger")):
+    with pytest.raises(OSError, match=r"a checkpoint cannot be written .*: 'ledger'"), errors_name(Path("ledger")):
         raise RuntimeError("PytorchStreamWriter failed writing file data/1: file write failed")
     with pytest.raises(RuntimeError, match="shape"), errors_name(Path("ledger")):
         raise RuntimeError("shape mismatch")

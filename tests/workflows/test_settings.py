@@ -54,7 +54,7 @@ def ledger(tmp_path: Path) -> Path:
 def test_unfinished_run_is_taken_up(ledger: Path) -> None:
     assert take_up(ledger, {"steps": 2}, None) == (9, True)
     assert take_up(ledger, {"steps": 2}, 9) == (9, True)
-    with pytest.raises(LedgerError, match="other settings: steps is 2 there and 3 here. Use the same settings"):
+    with pytest.raises(LedgerError, match=r"other settings: steps is 2 there and 3 here. Use the same settings"):
         take_up(ledger, {"steps": 3}, None)
     with pytest.raises(LedgerError, match="the seed is another one"):
         take_up(ledger, {"steps": 2}, 8)

@@ -17,7 +17,7 @@ from tests.small_data import write_class_folders
 from tests.sources.files import save
 
 
-def _deep(root: Path, *levels: np.ndarray) -> Source:  # type: ignore[type-arg]
+def _deep(root: Path, *levels: np.ndarray) -> Source:
     for number, image in enumerate(levels):
         save(root / "ab"[number % 2] / f"{number}.png", image.astype(np.uint16))
     return open_source(root)
