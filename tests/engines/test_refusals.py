@@ -50,7 +50,6 @@ def with_pixel(index: int, value: float) -> Callable[[list[dict[str, Any]]], Non
         (without("label"), SourceError, "no 'label'"),
         (without("image"), SourceError, "no 'image'"),
         (with_value("sample_id", 1, "train/000000"), SourceError, "'train/000000' occurs twice in a batch"),
-        (with_value("sample_id", 20, "train/000000"), SourceError, "'train/000000' occurs twice in one pass"),
         (with_value("sample_id", 1, "lost"), KeyError, "no delta for 'lost'; it holds 24 keys"),
         (with_pixel(1, math.nan), BudgetError, "sample 'train/000001': holds NaN"),
         (with_pixel(1, 256.0), BudgetError, "sample 'train/000001': values .* to 256 leave the range 0 to 255"),
@@ -64,6 +63,12 @@ def test_batches(name: str, change: Any, error: type[Exception], text: str) -> N
     with pytest.raises(error, match=text):
         run.engine.run()
     assert run.store.content_sha256() == before
+
+
+def test_an_id_that_comes_again_in_a_later_batch() -> None:
+    run = Run("synthetic", train_data_loader=loader_of(with_value("sample_id", 20, "train/000000")), train_handlers=[])
+    with pytest.raises(SourceError, match="'train/000000' occurs twice in one pass"):
+        run.engine.run()
 
 
 @pytest.mark.parametrize(
