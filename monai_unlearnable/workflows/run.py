@@ -115,11 +115,7 @@ class ProtectionRun:
         )
         try:
             self._keys = self.key(self.source.sample_ids, torch.as_tensor(self.source.labels))
-            header = self._header(levels.data_sha256)
-            if not self.resumed:
-                require_space(self._needed_bytes(header))
-            with errors_name(self.ledger):
-                self.store = self._open_store(header)
+            self.store = self._open_store(levels.data_sha256)
         except BaseException:
             self.close()
             raise
@@ -206,9 +202,13 @@ class ProtectionRun:
             self.output: sum(one.stat().st_size for one in files),
         }
 
-    def _open_store(self, header: StoreHeader) -> MappedStore:
+    def _open_store(self, data_sha256: str) -> MappedStore:
+        header = self._header(data_sha256)
+        if not self.resumed:
+            require_space(self._needed_bytes(header))
         folder = self._book.directory / "working"
-        return MappedStore.open(folder, header) if folder.exists() else MappedStore.create(folder, header)
+        with errors_name(self.ledger):
+            return MappedStore.open(folder, header) if folder.exists() else MappedStore.create(folder, header)
 
     def _keep_surrogate(self, engine: ProtectionEngine) -> None:
         if engine.surrogate is None:
