@@ -67,7 +67,9 @@ class SaveProtection:
         shutil.copyfile(self.store.data_path, unfinished / _DELTAS_NAME)
         state = {name: item.state_dict() for name, item in self.save_dict.items()}
         passed = {"engine_epoch": engine.state.epoch, "finished": bool(engine.should_terminate)}
-        torch.save(passed | {"store": self.store.header.to_json(), "items": state}, unfinished / _STATE_NAME)
+        # Through a Python file a full disk is an OSError; torch's own writer raises a bare RuntimeError.
+        with (unfinished / _STATE_NAME).open("wb") as file:
+            torch.save(passed | {"store": self.store.header.to_json(), "items": state}, file)
         for path in unfinished.iterdir():
             with path.open("rb+") as file:
                 os.fsync(file.fileno())

@@ -31,8 +31,8 @@ class EachSampleOnce:
         for sample_id in sample_ids:
             if sample_id in self._seen:
                 raise SourceError(
-                    f"sample id {sample_id!r} occurs twice in one pass: ids must be unique in a data set, and a sampler "
-                    "must not draw an image twice. Its first delta would be overwritten."
+                    f"sample id {sample_id!r} occurs twice in one pass: ids must be unique in a data set, and a "
+                    "sampler must not draw an image twice. Its first delta would be overwritten."
                 )
             self._seen.add(sample_id)
 

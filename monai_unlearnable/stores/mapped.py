@@ -71,7 +71,8 @@ class MappedStore(DeltaStore):
         unfinished.mkdir(mode=0o700)
         store = cls(unfinished, header)
         with store.data_path.open("wb") as file:
-            file.truncate(store._size_bytes)
+            # A sparse file would end the process with SIGBUS when the disk fills later.
+            os.posix_fallocate(file.fileno(), 0, store._size_bytes)
             os.fsync(file.fileno())
         with (unfinished / _HEADER_NAME).open("w", encoding="utf-8") as text:
             text.write(header.to_json())
