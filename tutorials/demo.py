@@ -69,7 +69,7 @@ def empty_folder(folder: Path) -> None:
 
 # %%
 def main() -> int:
-    """Run the demo; 0 when everything was protected, proved and restored."""
+    """Run the demo; 0 when every file was protected, proved and restored."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("demo_output"), help="folder for what the demo writes")
     parser.add_argument("--epochs", type=int, default=8, help="passes of a victim's training")
@@ -106,7 +106,8 @@ def main() -> int:
         seeds=options.seeds,
     )
     print(describe_audit(audit, work / "audit"))
-    return 0 if protected.held and verified.held and restored.held and audit.held else 1
+    # The verdict is for people to read; the demo itself has worked when the files hold.
+    return 0 if protected.held and verified.held and restored.held else 1
 
 
 if __name__ == "__main__":
