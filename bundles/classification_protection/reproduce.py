@@ -289,12 +289,16 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2, help="torch threads")
     parser.add_argument("--small", action="store_true", help="leave DenseNet121 out")
+    parser.add_argument("--finished", action="store_true", help="compute nothing; publish what earlier runs finished")
     parser.add_argument("--publish", action="store_true", help="write the table into docs/, also of a partial run")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     known, results = sources(options.data, options.work), []
     for experiment in experiments(big=not options.small):
         if options.only and options.only not in experiment.label:
+            continue
+        if options.finished and not (options.work / experiment.label / "result.json").exists():
+            print(f"not finished: {experiment.label}")
             continue
         clean, test = known[experiment.dataset]()
         results.append(perform(experiment, clean, test, options.work, options.seeds))
