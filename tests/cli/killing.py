@@ -56,6 +56,8 @@ def _child(run: dict[str, Any], out: Path, err: Path) -> None:
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), target)
     if "largest_file_bytes" in run:
         resource.setrlimit(resource.RLIMIT_FSIZE, (run["largest_file_bytes"], resource.RLIM_INFINITY))
+    # A shell that starts the tests in the background lets them ignore SIGINT, and they pass that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if "moment" in run:
         _kill_at(run["moment"], run.get("count", 1), run.get("signal", signal.SIGKILL))
     code = main(run["words"])
