@@ -66,7 +66,6 @@ def small_densenet(*, spatial_dims: int, in_channels: int, num_classes: int) -> 
 class Experiment:
     """One release and the victims trained on it."""
 
-    name: str
     dataset: str
     radius: str
     recipe: Recipe
@@ -153,10 +152,10 @@ def experiments(*, big: bool = True) -> list[Experiment]:
                     victims.append(dense121)
                 if dataset != "breastmnist" and isinstance(recipe, TargetedAdversarialRecipe):
                     recipe = replace(recipe, surrogate_epochs=10)
-                rows.append(Experiment("classification", dataset, radius, recipe, tuple(victims)))
+                rows.append(Experiment(dataset, radius, recipe, tuple(victims)))
     multi = tuple(replace(one, epochs=8) for one in (small, dense))
-    rows.append(Experiment("multi-label", "mednist_multilabel", "8/255", ErrorMinimizingRecipe(), multi))
-    rows.append(Experiment("multi-label", "mednist_multilabel", "8/255", SyntheticRecipe(), multi))
+    rows.append(Experiment("mednist_multilabel", "8/255", ErrorMinimizingRecipe(), multi))
+    rows.append(Experiment("mednist_multilabel", "8/255", SyntheticRecipe(), multi))
     return rows
 
 
@@ -302,7 +301,7 @@ def main() -> int:
             continue
         clean, test = known[experiment.dataset]()
         results.append(perform(experiment, clean, test, options.work, options.seeds))
-        print(table(results[-1:]).splitlines()[2:], flush=True)
+        print(*table(results[-1:]).splitlines()[2:], sep="\n", flush=True)
     print(table(results))
     if options.publish or not options.only:
         publish(results)

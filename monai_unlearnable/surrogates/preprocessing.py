@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from monai.utils.misc import ensure_tuple_rep
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -57,7 +58,7 @@ class ResampleTo(nn.Module):
     def forward(self, image: Images) -> Tensor:
         """Return ``(batch, channel, *size_px)``."""
         dimensions = image.ndim - 2
-        size = (self.size_px,) * dimensions if isinstance(self.size_px, int) else tuple(self.size_px)
+        size = ensure_tuple_rep(self.size_px, dimensions)
         if tuple(image.shape[2:]) == size:
             return image
         return functional.interpolate(
@@ -79,7 +80,7 @@ class CentreCrop(nn.Module):
     def forward(self, image: Images) -> Tensor:
         """Return the central part, a view."""
         dimensions = image.ndim - 2
-        sizes = (self.size_px,) * dimensions if isinstance(self.size_px, int) else tuple(self.size_px)
+        sizes = ensure_tuple_rep(self.size_px, dimensions)
         for axis, size in enumerate(sizes, start=2):
             keep = min(size, image.shape[axis])
             image = image.narrow(axis, (image.shape[axis] - keep) // 2, keep)
