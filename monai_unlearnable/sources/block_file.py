@@ -11,6 +11,7 @@ from monai_unlearnable.sources.data_block import (
     check_fits,
     inflate,
 )
+from monai_unlearnable.sources.file_errors import Refused
 
 __all__ = ["BlockLayout", "BlockParts", "check_layout", "read_parts"]
 
@@ -71,13 +72,13 @@ def check_layout(layout: BlockLayout) -> None:
     """Refuse a header that claims more than its file holds.
 
     Raises:
-        ValueError: it does.
+        Refused: it does.
         OSError: there is no such file.
     """
     available = layout.file.stat().st_size - layout.offset_bytes
     if layout.packed_bytes is not None:
         if layout.packed_bytes > available:
-            raise ValueError(
+            raise Refused(
                 f"its header says {layout.packed_bytes} bytes of compressed pixels, the file holds {available}. "
                 f"It is cut short; fetch it again."
             )
@@ -89,7 +90,7 @@ def read_parts(layout: BlockLayout) -> BlockParts:
     """Read the numbers and what follows them.
 
     Raises:
-        ValueError: they are damaged, cut short, or more than the header says.
+        Refused: they are damaged, cut short, or more than the header says.
         OSError: the file cannot be read.
     """
     check_layout(layout)
@@ -102,10 +103,8 @@ def read_parts(layout: BlockLayout) -> BlockParts:
         packed = data if layout.packed_bytes is None else data[: layout.packed_bytes]
         body, rest = inflate(packed, size_bytes=layout.block.size_bytes, gzip=layout.packing == "gzip")
         if rest and layout.packed_bytes is not None:
-            raise ValueError(
-                f"{len(rest)} bytes of its compressed pixels are not needed; its header or they are wrong."
-            )
+            raise Refused(f"{len(rest)} bytes of its compressed pixels are not needed; its header or they are wrong.")
         tail = rest if layout.packed_bytes is None else data[layout.packed_bytes :]
     if len(tail) > LARGEST_TAIL_BYTES:
-        raise ValueError(f"holds more than {LARGEST_TAIL_BYTES} bytes after the numbers that its header says.")
+        raise Refused(f"holds more than {LARGEST_TAIL_BYTES} bytes after the numbers that its header says.")
     return BlockParts(layout=layout, body=body, tail=tail)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_unlearnable.sources.file_errors import Refused
 from monai_unlearnable.sources.float_levels import whole_number_limit
 from monai_unlearnable.sources.image_file import StoredValues
 
@@ -99,13 +100,13 @@ def check_fits(block: DataBlock, available_bytes: int, *, packed: bool) -> None:
         packed: whether they are a deflate stream.
 
     Raises:
-        ValueError: a size is not above zero, or the numbers do not fit.
+        Refused: a size is not above zero, or the numbers do not fit.
     """
     if min(block.file_shape) < 1:
-        raise ValueError(f"its header says a size of {block.file_shape}; every size must be above zero.")
+        raise Refused(f"its header says a size of {block.file_shape}; every size must be above zero.")
     most = available_bytes * DEFLATE_RATIO if packed else available_bytes
     if block.size_bytes > most:
-        raise ValueError(
+        raise Refused(
             f"its header says {block.dtype.name} {block.shape} ({block.size_bytes} bytes), the file holds at most "
             f"{max(most, 0)}. It is cut short or damaged; fetch it again."
         )
@@ -123,14 +124,14 @@ def inflate(packed: bytes, *, size_bytes: int, gzip: bool) -> tuple[bytes, bytes
         What came out, and what lies after the stream.
 
     Raises:
-        ValueError: the stream holds more or less than that, is cut short, or its checksum is wrong.
+        Refused: the stream holds more or less than that, is cut short, or its checksum is wrong.
     """
     decoder = zlib.decompressobj(31 if gzip else 15)
     try:
         body = decoder.decompress(packed, size_bytes + 1)
     except zlib.error as error:
-        raise ValueError(f"its compressed pixels are damaged ({error}); fetch it again.") from error
+        raise Refused(f"its compressed pixels are damaged ({error}); fetch it again.") from error
     if len(body) != size_bytes or not decoder.eof:
         said = "more" if len(body) > size_bytes else "less"
-        raise ValueError(f"its compressed pixels hold {said} than the {size_bytes} bytes that its header says.")
+        raise Refused(f"its compressed pixels hold {said} than the {size_bytes} bytes that its header says.")
     return body, decoder.unused_data

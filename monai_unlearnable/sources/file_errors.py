@@ -9,14 +9,16 @@ from pathlib import Path
 
 from monai_unlearnable.errors import SourceError
 
-__all__ = ["errors_name"]
+__all__ = ["Refused", "errors_name"]
+
+
+class Refused(ValueError):
+    """A file that is not handled, with the reason in words that follow its name."""
 
 
 @contextmanager
 def errors_name(path: Path, *, kind: str) -> Iterator[None]:
     """Turn every error of a block that reads ``path`` into a SourceError that names it.
-
-    A ``ValueError`` tells a reason in words that follow the file's name; everything else comes from a library.
 
     Args:
         path: the file that is read.
@@ -27,7 +29,7 @@ def errors_name(path: Path, *, kind: str) -> Iterator[None]:
 
     Example:
         >>> with errors_name(Path("a.nii"), kind="NIfTI"):
-        ...     raise ValueError("holds complex values, which are not handled.")
+        ...     raise Refused("holds complex values, which are not handled.")
         Traceback (most recent call last):
         monai_unlearnable.errors.SourceError: a.nii: holds complex values, which are not handled.
     """
@@ -39,7 +41,7 @@ def errors_name(path: Path, *, kind: str) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise SourceError(f"{path}: there is no such file.") from error
-    except ValueError as error:
+    except Refused as error:
         raise SourceError(f"{path}: {error}") from error
     except Exception as error:  # a hostile file makes a library raise anything
         reason = str(error) or type(error).__name__

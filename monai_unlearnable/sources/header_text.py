@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from monai_unlearnable.sources.file_errors import Refused
+
 __all__ = ["LARGEST_HEADER_BYTES", "HeaderField", "parse_float", "parse_sizes"]
 
 LARGEST_HEADER_BYTES = 1 << 20
@@ -32,7 +34,7 @@ def parse_sizes(text: str, *, name: str, count: int | None = None) -> tuple[int,
     """Parse whole numbers that are separated by blanks.
 
     Raises:
-        ValueError: they are not whole numbers from 0 to 10**15, or not ``count`` of them, or more than seven.
+        Refused: they are not whole numbers from 0 to 10**15, or not ``count`` of them, or more than seven.
 
     Example:
         >>> parse_sizes("4 3 2", name="DimSize", count=3)
@@ -40,9 +42,9 @@ def parse_sizes(text: str, *, name: str, count: int | None = None) -> tuple[int,
     """
     words = text.split()
     if not words or len(words) > LARGEST_AXES or not all(re.fullmatch(r"[0-9]{1,15}", one) for one in words):
-        raise ValueError(f"its header says {name} {text[:80]!r}, which is not a list of sizes.")
+        raise Refused(f"its header says {name} {text[:80]!r}, which is not a list of sizes.")
     if count is not None and len(words) != count:
-        raise ValueError(f"its header says {name} {text[:80]!r}; there must be {count}.")
+        raise Refused(f"its header says {name} {text[:80]!r}; there must be {count}.")
     return tuple(int(one) for one in words)
 
 
@@ -50,9 +52,9 @@ def parse_float(text: str, *, name: str) -> float:
     """Parse one number.
 
     Raises:
-        ValueError: it is none.
+        Refused: it is none.
     """
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"its header says {name} {text[:80]!r}, which is not a number.") from None
+        raise Refused(f"its header says {name} {text[:80]!r}, which is not a number.") from None

@@ -35,7 +35,7 @@ class BlockFormat(ImageFormat):
         """Read what the header says.
 
         Raises:
-            ValueError: the file is not of this format, or of a kind that is not handled.
+            Refused: the file is not of this format, or of a kind that is not handled.
             OSError: the file cannot be read.
         """
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from monai_unlearnable.sources.block_file import BlockLayout
 from monai_unlearnable.sources.data_block import DataBlock
+from monai_unlearnable.sources.file_errors import Refused
 from monai_unlearnable.sources.header_text import LARGEST_HEADER_BYTES, HeaderField, parse_float, parse_sizes
 
 __all__ = ["LOCAL", "metaimage_fields", "read_metaimage_layout"]
@@ -32,7 +33,7 @@ def read_metaimage_layout(path: Path) -> BlockLayout:
     """Read the header of a MetaImage file.
 
     Raises:
-        ValueError: it is not one, or of a kind that is not handled.
+        Refused: it is not one, or of a kind that is not handled.
         OSError: the file cannot be read.
     """
     with path.open("rb") as stream:
@@ -62,7 +63,7 @@ def metaimage_fields(start: bytes) -> tuple[dict[str, HeaderField], int]:
     """Return the fields of a header up to its last one, ``ElementDataFile``, and how many bytes it has.
 
     Raises:
-        ValueError: there is no such field, or a field is there twice.
+        Refused: there is no such field, or a field is there twice.
     """
     fields: dict[str, HeaderField] = {}
     position = 0
@@ -72,37 +73,37 @@ def metaimage_fields(start: bytes) -> tuple[dict[str, HeaderField], int]:
         if not equals:
             break
         if key in fields:
-            raise ValueError(f"its header says {key[:40]} twice.")
+            raise Refused(f"its header says {key[:40]} twice.")
         value = value_bytes.strip()
         value_start = position + len(key_bytes) + 1 + (value_bytes.find(value) if value else 0)
         fields[key] = HeaderField(value.decode("latin-1"), value_start, value_start + len(value))
         position = end + 1
         if key == _LAST_KEY:
             return fields, position
-    raise ValueError(f"is not a MetaImage file: its header has no {_LAST_KEY}.")
+    raise Refused(f"is not a MetaImage file: its header has no {_LAST_KEY}.")
 
 
 def _check_kind(values: dict[str, str]) -> None:
     if values.get("ObjectType", "Image") != "Image":
-        raise ValueError(f"holds the MetaIO object {values['ObjectType'][:40]!r}, not an image.")
+        raise Refused(f"holds the MetaIO object {values['ObjectType'][:40]!r}, not an image.")
     if not _is_true(values.get("BinaryData", "True")):
-        raise ValueError("holds its numbers as text, which is not handled. Save it as binary.")
+        raise Refused("holds its numbers as text, which is not handled. Save it as binary.")
     if values.get("HeaderSize", "0") != "0":
-        raise ValueError(f"says HeaderSize {values['HeaderSize'][:40]!r}, which is not handled; save it without.")
+        raise Refused(f"says HeaderSize {values['HeaderSize'][:40]!r}, which is not handled; save it without.")
     for key in "NDims", "DimSize", "ElementType":
         if key not in values:
-            raise ValueError(f"its header has no {key}.")
+            raise Refused(f"its header has no {key}.")
 
 
 def _block(values: dict[str, str]) -> DataBlock:
     (axes,) = parse_sizes(values["NDims"], name="NDims", count=1)
     if not 2 <= axes <= 4:
-        raise ValueError(f"its header says {axes} dimensions; two to four are handled.")
+        raise Refused(f"its header says {axes} dimensions; two to four are handled.")
     sizes = parse_sizes(values["DimSize"], name="DimSize", count=axes)
     (channels,) = parse_sizes(values.get("ElementNumberOfChannels", "1"), name="ElementNumberOfChannels", count=1)
     element = values["ElementType"]
     if element not in _TYPES:
-        raise ValueError(f"holds {element[:40]} numbers, which are not handled. Save it as one of {', '.join(_TYPES)}.")
+        raise Refused(f"holds {element[:40]} numbers, which are not handled. Save it as one of {', '.join(_TYPES)}.")
     swapped = values.get("BinaryDataByteOrderMSB", values.get("ElementByteOrderMSB", "False"))
     dtype = np.dtype(_TYPES[element]).newbyteorder(">" if _is_true(swapped) else "<")
     time_axis = (0,) if axes == 4 else ()
@@ -111,7 +112,7 @@ def _block(values: dict[str, str]) -> DataBlock:
 
 def _packed_bytes(values: dict[str, str]) -> int:
     if "CompressedDataSize" not in values:
-        raise ValueError("its header has no CompressedDataSize, without which ITK cannot read it either.")
+        raise Refused("its header has no CompressedDataSize, without which ITK cannot read it either.")
     return parse_sizes(values["CompressedDataSize"], name="CompressedDataSize", count=1)[0]
 
 
@@ -119,7 +120,7 @@ def _plain_name(target: str) -> str:
     """Return the name of the file with the numbers, which must lie beside its header."""
     name = PurePosixPath(target.replace("\\", "/")).name
     if name != target or name in ("", ".", "..", "LIST") or "%" in name or not name.isprintable():
-        raise ValueError(
+        raise Refused(
             f"its numbers lie in {target[:80]!r}; only LOCAL and the name of one file beside the header are handled."
         )
     return name

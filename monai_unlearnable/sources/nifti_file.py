@@ -22,7 +22,7 @@ from monai_unlearnable.sources.data_block import (
     check_fits,
     level_range,
 )
-from monai_unlearnable.sources.file_errors import errors_name
+from monai_unlearnable.sources.file_errors import Refused, errors_name
 from monai_unlearnable.sources.float_levels import check_finite
 from monai_unlearnable.sources.image_file import ImageFormat, ImageHeader, StoredValues
 
@@ -105,13 +105,13 @@ def read_nifti_parts(path: Path) -> NiftiParts:
         head = stream.read(layout.offset_bytes)
         body = stream.read(layout.block.size_bytes)
         if len(body) != layout.block.size_bytes:
-            raise ValueError(
+            raise Refused(
                 f"its header says {layout.block.size_bytes} bytes of numbers, the file holds {len(body)}. "
                 f"It is cut short; fetch it again."
             )
         tail = stream.read(LARGEST_TAIL_BYTES + 1)
         if len(tail) > LARGEST_TAIL_BYTES:
-            raise ValueError(f"holds more than {LARGEST_TAIL_BYTES} bytes after the numbers that its header says.")
+            raise Refused(f"holds more than {LARGEST_TAIL_BYTES} bytes after the numbers that its header says.")
     return NiftiParts(head=head, body=body, tail=tail, block=layout.block, packed=packed)
 
 
@@ -132,14 +132,14 @@ def _read_layout(stream: IO[bytes], file_bytes: int, *, packed: bool) -> _Layout
     header = _parse(stream.read(_START_BYTES))
     sizes = tuple(int(one) for one in header.get_data_shape())
     if len(sizes) < 2:
-        raise ValueError(f"has the dimensions {sizes}; two to seven are handled.")
+        raise Refused(f"has the dimensions {sizes}; two to seven are handled.")
     block = DataBlock(
         dtype=_dtype(header), file_shape=tuple(reversed(sizes)), channel_axes=tuple(range(len(sizes) - 3))
     )
     offset, smallest = float(header["vox_offset"]), header.sizeof_hdr + 4
     content_bytes = file_bytes * DEFLATE_RATIO if packed else file_bytes
     if not (smallest <= offset <= content_bytes and offset == int(offset)):
-        raise ValueError(
+        raise Refused(
             f"its header says that the numbers start at byte {offset:g}; they can from {smallest} to {content_bytes}."
         )
     check_fits(block, content_bytes - int(offset), packed=False)
@@ -154,25 +154,23 @@ def _parse(start: bytes) -> Any:
             continue
         where, single, pair = _MAGICS[size]
         if start[where] == pair:
-            raise ValueError("is one half of a .hdr/.img pair. Save it as a single .nii or .nii.gz file.")
+            raise Refused("is one half of a .hdr/.img pair. Save it as a single .nii or .nii.gz file.")
         if start[where] != single:
-            raise ValueError("has no NIfTI signature (it may be ANALYZE). Save it as .nii or .nii.gz.")
+            raise Refused("has no NIfTI signature (it may be ANALYZE). Save it as .nii or .nii.gz.")
         header_class: Any = Nifti1Header if size == 348 else Nifti2Header
         # nibabel's own checks write to its log and mend; what matters here is refused below.
         header = header_class(start[:size], endianness=order, check=False)
         if not 1 <= int(header["dim"][0]) <= 7:
-            raise ValueError(f"its header says {int(header['dim'][0])} dimensions; two to seven are handled.")
+            raise Refused(f"its header says {int(header['dim'][0])} dimensions; two to seven are handled.")
         return header
-    raise ValueError("is not a NIfTI file, or is cut short.")
+    raise Refused("is not a NIfTI file, or is cut short.")
 
 
 def _dtype(header: Any) -> np.dtype[Any]:
     if int(header["intent_code"]) in _CIFTI_INTENTS:
-        raise ValueError("is a CIFTI file (a table of surfaces and voxels), not an image.")
+        raise Refused("is a CIFTI file (a table of surfaces and voxels), not an image.")
     dtype: np.dtype[Any] = header.get_data_dtype()
     if dtype.name not in _HANDLED:
         label = header.get_value_label("datatype")
-        raise ValueError(
-            f"holds {label} numbers, which are not handled. Save it as one of {', '.join(sorted(_HANDLED))}."
-        )
+        raise Refused(f"holds {label} numbers, which are not handled. Save it as one of {', '.join(sorted(_HANDLED))}.")
     return dtype

@@ -8,6 +8,7 @@ import numpy as np
 
 from monai_unlearnable.sources.block_file import BlockLayout
 from monai_unlearnable.sources.data_block import DataBlock
+from monai_unlearnable.sources.file_errors import Refused
 from monai_unlearnable.sources.header_text import LARGEST_HEADER_BYTES, parse_sizes
 
 __all__ = ["nrrd_fields", "read_nrrd_layout"]
@@ -36,7 +37,7 @@ def read_nrrd_layout(path: Path) -> BlockLayout:
     """Read the header of a NRRD file.
 
     Raises:
-        ValueError: it is not one, or of a kind that is not handled.
+        Refused: it is not one, or of a kind that is not handled.
         OSError: the file cannot be read.
     """
     with path.open("rb") as stream:
@@ -44,17 +45,17 @@ def read_nrrd_layout(path: Path) -> BlockLayout:
     fields, head_bytes = nrrd_fields(start)
     for key in "type", "dimension", "sizes", "encoding":
         if key not in fields:
-            raise ValueError(f"its header has no {key!r}.")
+            raise Refused(f"its header has no {key!r}.")
     if "data file" in fields:
-        raise ValueError(
+        raise Refused(
             f"its numbers lie in another file ({fields['data file'][:80]!r}), which is not handled. Save it as one "
             f"attached .nrrd file."
         )
     for key in _NOT_HANDLED:
         if fields.get(key, "0") != "0":
-            raise ValueError(f"says {key} {fields[key][:40]!r}, which is not handled. Save it without.")
+            raise Refused(f"says {key} {fields[key][:40]!r}, which is not handled. Save it without.")
     if fields["encoding"].lower() not in _PACKINGS:
-        raise ValueError(f"is encoded as {fields['encoding'][:40]!r}; only raw and gzip are handled. Save it as gzip.")
+        raise Refused(f"is encoded as {fields['encoding'][:40]!r}; only raw and gzip are handled. Save it as gzip.")
     return BlockLayout(
         head=start[:head_bytes],
         file=path,
@@ -70,10 +71,10 @@ def nrrd_fields(start: bytes) -> tuple[dict[str, str], int]:
     """Return the fields of a header, without comments and key/value pairs, and how many bytes it has.
 
     Raises:
-        ValueError: it is not a NRRD header, does not end, or a field is there twice.
+        Refused: it is not a NRRD header, does not end, or a field is there twice.
     """
     if not start.startswith(_SIGNATURE):
-        raise ValueError("is not a NRRD file.")
+        raise Refused("is not a NRRD file.")
     fields: dict[str, str] = {}
     position = start.find(b"\n") + 1
     while position > 0 and (end := start.find(b"\n", position)) >= 0:
@@ -87,9 +88,9 @@ def nrrd_fields(start: bytes) -> tuple[dict[str, str], int]:
         name, colon, value = line.partition(":")
         key = _SAME.get(name.strip().lower(), name.strip().lower())
         if not colon or key in fields:
-            raise ValueError(f"its header has the line {line[:80]!r}, which is no field or is there twice.")
+            raise Refused(f"its header has the line {line[:80]!r}, which is no field or is there twice.")
         fields[key] = value.strip()
-    raise ValueError("its header does not end; the file is cut short or has its numbers elsewhere.")
+    raise Refused("its header does not end; the file is cut short or has its numbers elsewhere.")
 
 
 def _block(fields: dict[str, str]) -> DataBlock:
@@ -97,11 +98,11 @@ def _block(fields: dict[str, str]) -> DataBlock:
     sizes = parse_sizes(fields["sizes"], name="sizes", count=axes)
     name = fields["type"].lower()
     if name not in _CODES:
-        raise ValueError(f"holds {name[:40]!r} numbers, which are not handled. Save it as one of {', '.join(_CODES)}.")
+        raise Refused(f"holds {name[:40]!r} numbers, which are not handled. Save it as one of {', '.join(_CODES)}.")
     dtype = np.dtype(_CODES[name])
     order = fields.get("endian", "").lower()
     if dtype.itemsize > 1 and order not in ("little", "big"):
-        raise ValueError(f"its header says endian {order[:40]!r}; it must be little or big.")
+        raise Refused(f"its header says endian {order[:40]!r}; it must be little or big.")
     channels = _channel_axes(fields, axes)
     return DataBlock(
         dtype=dtype.newbyteorder(">" if order == "big" else "<"),
@@ -114,10 +115,10 @@ def _channel_axes(fields: dict[str, str], axes: int) -> list[int]:
     """Return which axes are no space, as numbered in the file: from the fastest on."""
     kinds = fields.get("kinds", "").lower().split()
     if kinds and len(kinds) != axes:
-        raise ValueError(f"its header says {len(kinds)} kinds of {axes} axes.")
+        raise Refused(f"its header says {len(kinds)} kinds of {axes} axes.")
     refused = [one for one in kinds if one in _REFUSED_KINDS]
     if refused:
-        raise ValueError(f"has an axis of kind {refused[0]!r}, which is not handled.")
+        raise Refused(f"has an axis of kind {refused[0]!r}, which is not handled.")
     directions = _directions(fields, axes)
     channels = [
         axis
@@ -126,7 +127,7 @@ def _channel_axes(fields: dict[str, str], axes: int) -> list[int]:
     ]
     space = [axis for axis in range(axes) if axis not in channels]
     if not 2 <= len(space) <= 4:
-        raise ValueError(f"has {len(space)} axes of space; two or three are handled, and a fourth as channels.")
+        raise Refused(f"has {len(space)} axes of space; two or three are handled, and a fourth as channels.")
     return [*channels, *space[3:]]
 
 
@@ -136,5 +137,5 @@ def _directions(fields: dict[str, str], axes: int) -> list[str]:
         return []
     directions = text.replace("(", " (").replace(", ", ",").split()
     if len(directions) != axes:
-        raise ValueError(f"its header says {len(directions)} space directions of {axes} axes.")
+        raise Refused(f"its header says {len(directions)} space directions of {axes} axes.")
     return directions

@@ -18,10 +18,10 @@ from monai_unlearnable.sources.image_file import ImageFormat, ImageHeader
 from monai_unlearnable.sources.tiff_layout import TiffLayout, check_segments, tiff_layout
 from monai_unlearnable.types import StoredArray
 
-__all__ = ["TiffFile", "load_tifffile", "read_tiff_layout"]
+__all__ = ["TiffPicture", "load_tifffile", "read_tiff_layout"]
 
 
-class TiffFile(ImageFormat):
+class TiffPicture(ImageFormat):
     """A single picture, ``(channel, height, width)``, as it is stored: no orientation or white-is-zero is applied.
 
     Files of several pages or planes are refused, because they may be volumes, pyramids or a time series.

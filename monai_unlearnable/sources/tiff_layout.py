@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from monai_unlearnable.sources.file_errors import Refused
 from monai_unlearnable.sources.pictures import MAXIMUM_PIXELS
 
 __all__ = ["TiffLayout", "TiffTags", "check_segments", "tiff_layout"]
@@ -83,7 +84,7 @@ def tiff_layout(tif: Any, page: Any) -> TiffLayout:
         page: its first page.
 
     Raises:
-        ValueError: the file holds more than one picture, or one of a kind that is not handled.
+        Refused: the file holds more than one picture, or one of a kind that is not handled.
     """
     _check_single(tif, page)
     _check_kind(page)
@@ -91,7 +92,7 @@ def tiff_layout(tif: Any, page: Any) -> TiffLayout:
     channels = separate_samples * samples
     photometric = int(page.photometric)
     if depth != 1 or channels != (3 if photometric in _RGB else 1) or page.extrasamples:
-        raise ValueError(f"has {channels} channels and a depth of {depth}, which is not handled. {_ADVICE}")
+        raise Refused(f"has {channels} channels and a depth of {depth}, which is not handled. {_ADVICE}")
     return TiffLayout(
         shape=(channels, height, width),
         dtype=np.dtype(page.dtype).newbyteorder("="),
@@ -115,62 +116,62 @@ def check_segments(page: Any, data: bytes) -> None:
         data: the whole file.
 
     Raises:
-        ValueError: a segment is missing, outside the file, or too long or short.
+        Refused: a segment is missing, outside the file, or too long or short.
     """
     expected = math.prod(page.chunks) * np.dtype(page.dtype).itemsize
     if expected > MAXIMUM_PIXELS * 8:
-        raise ValueError(f"has strips or tiles of {expected} bytes, more than the limit of {MAXIMUM_PIXELS * 8}.")
+        raise Refused(f"has strips or tiles of {expected} bytes, more than the limit of {MAXIMUM_PIXELS * 8}.")
     count = math.prod(page.chunked)
     offsets, sizes = [int(one) for one in page.dataoffsets], [int(one) for one in page.databytecounts]
     if len(offsets) != count or len(sizes) != count:
-        raise ValueError(f"has {len(offsets)} strips or tiles, its header says {count}.")
+        raise Refused(f"has {len(offsets)} strips or tiles, its header says {count}.")
     held = 0
     for offset, size in zip(offsets, sizes, strict=True):
         if offset <= 0 or size <= 0 or offset + size > len(data):
-            raise ValueError(f"says that {size} bytes of pixels lie at byte {offset}, the file has {len(data)}.")
+            raise Refused(f"says that {size} bytes of pixels lie at byte {offset}, the file has {len(data)}.")
         held += size
         if int(page.compression) in _DEFLATE:
             _check_deflate(data[offset : offset + size], expected)
     whole = int(page.nbytes)
     if int(page.compression) == _PLAIN and held < whole:
-        raise ValueError(f"holds {held} bytes of pixels, its header says {whole}. It is cut short; fetch it again.")
+        raise Refused(f"holds {held} bytes of pixels, its header says {whole}. It is cut short; fetch it again.")
 
 
 def _check_single(tif: Any, page: Any) -> None:
     if len(tif.pages) != 1:
-        raise ValueError(f"holds {len(tif.pages)} pages; only single pictures are handled. Save each page as a file.")
+        raise Refused(f"holds {len(tif.pages)} pages; only single pictures are handled. Save each page as a file.")
     several = sorted(_SEVERAL_PLANES & set(tif.flags))
     if several:
-        raise ValueError(f"is of the kind {several[0]!r}, which holds several planes; save each as a file.")
+        raise Refused(f"is of the kind {several[0]!r}, which holds several planes; save each as a file.")
     planes = (tif.imagej_metadata or {}).get("images", 1) if tif.is_imagej else 1
     shaped = tif.shaped_metadata[0].get("shape") if tif.is_shaped and tif.shaped_metadata else None
     if planes != 1 or (shaped is not None and math.prod(shaped) != page.size):
-        raise ValueError("holds several planes in one page; only single pictures are handled. Save each as a file.")
+        raise Refused("holds several planes in one page; only single pictures are handled. Save each as a file.")
 
 
 def _check_kind(page: Any) -> None:
     if int(page.imagewidth) * int(page.imagelength) > MAXIMUM_PIXELS:
-        raise ValueError(f"has {page.imagewidth} x {page.imagelength} pixels, more than the limit of {MAXIMUM_PIXELS}.")
+        raise Refused(f"has {page.imagewidth} x {page.imagelength} pixels, more than the limit of {MAXIMUM_PIXELS}.")
     if min(int(page.imagewidth), int(page.imagelength)) < 1:
-        raise ValueError(f"has {page.imagewidth} x {page.imagelength} pixels; there must be at least one.")
+        raise Refused(f"has {page.imagewidth} x {page.imagelength} pixels; there must be at least one.")
     compression = int(page.compression)
     name = getattr(page.compression, "name", compression)
     if compression == _LZW and importlib.util.find_spec("imagecodecs") is None:
-        raise ValueError("is compressed as LZW, which needs the package imagecodecs; install it or save as deflate.")
+        raise Refused("is compressed as LZW, which needs the package imagecodecs; install it or save as deflate.")
     if compression not in (_PLAIN, _LZW, *_DEFLATE, _PACKBITS):
-        raise ValueError(f"is compressed as {name}, which is not handled. Save it uncompressed or as deflate.")
+        raise Refused(f"is compressed as {name}, which is not handled. Save it uncompressed or as deflate.")
     if int(page.photometric) not in (*_GREY, *_RGB):
-        raise ValueError(
+        raise Refused(
             f"is of kind {getattr(page.photometric, 'name', page.photometric)}, which is not handled. {_ADVICE}"
         )
     bits = page.bitspersample
     dtype = "nothing" if page.dtype is None else np.dtype(page.dtype).name
     if dtype not in _TYPES or bits not in (8, 16):
-        raise ValueError(f"holds {dtype} pixels of {bits} bit, which is not handled. {_ADVICE}")
+        raise Refused(f"holds {dtype} pixels of {bits} bit, which is not handled. {_ADVICE}")
     if page.is_tiled and (page.tilelength % 16 or page.tilewidth % 16):
-        raise ValueError(f"has tiles of {page.tilewidth} x {page.tilelength} pixels; TIFF wants multiples of 16.")
+        raise Refused(f"has tiles of {page.tilewidth} x {page.tilelength} pixels; TIFF wants multiples of 16.")
     if int(page.predictor) not in (1, _HORIZONTAL):
-        raise ValueError(f"has the predictor {int(page.predictor)}, which is not handled. {_ADVICE}")
+        raise Refused(f"has the predictor {int(page.predictor)}, which is not handled. {_ADVICE}")
 
 
 def _check_deflate(packed: bytes, expected: int) -> None:
@@ -178,9 +179,9 @@ def _check_deflate(packed: bytes, expected: int) -> None:
         decoder = zlib.decompressobj()
         unpacked = len(decoder.decompress(packed, expected + 1))
     except zlib.error as error:
-        raise ValueError(f"its compressed pixels are damaged ({error}); fetch it again.") from error
+        raise Refused(f"its compressed pixels are damaged ({error}); fetch it again.") from error
     if unpacked > expected or not decoder.eof:
-        raise ValueError(f"a strip or tile unpacks to other than the {expected} bytes that its header says.")
+        raise Refused(f"a strip or tile unpacks to other than the {expected} bytes that its header says.")
 
 
 def _tags(page: Any) -> TiffTags:

@@ -8,7 +8,7 @@ import pytest
 from monai_unlearnable.errors import ReleaseError, SourceError
 from monai_unlearnable.release.atomic import atomic_file
 from monai_unlearnable.release.formats.tiff import TiffFormat
-from monai_unlearnable.sources.tiff_file import TiffFile
+from monai_unlearnable.sources.tiff_file import TiffPicture
 from tests.sources.test_tiff_file import picture, save_tiff
 
 
@@ -17,12 +17,12 @@ def test_is_protected_and_restored(tmp_path: Path) -> None:
     source = save_tiff(
         tmp_path / "a.tiff", picture(dtype="uint16", colours=3), compression="deflate", resolution=(9, 8)
     )
-    image = TiffFile().read(source)
+    image = TiffPicture().read(source)
     changed = np.where(image > 4, image - 3, image + 3).astype(image.dtype)
     for name, template, content in (("p.tif", "a.tiff", changed), ("r.tif", "p.tif", image)):
         with atomic_file(tmp_path / name) as unfinished:
             release.write(unfinished, template=tmp_path / template, images=iter([content]))
-        assert np.array_equal(TiffFile().read(tmp_path / name), content)
+        assert np.array_equal(TiffPicture().read(tmp_path / name), content)
         assert release.untouched_sha256(tmp_path / name) == release.untouched_sha256(source)
 
 

@@ -16,11 +16,11 @@ from PIL import Image
 
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.release.formats.tiff import TiffFormat
-from monai_unlearnable.sources.tiff_file import TiffFile
+from monai_unlearnable.sources.tiff_file import TiffPicture
 from tests.sources.mutations import mutations, survives
 
 open_tiff: Any = tifffile.TiffFile  # its pages declare too little
-READER, RELEASE = TiffFile(), TiffFormat()
+READER, RELEASE = TiffPicture(), TiffFormat()
 
 
 def picture(
@@ -256,7 +256,7 @@ def test_refuses_what_is_no_tiff(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     for content in (b"", b"II", b"not a tiff file at all", b"II*\0" + bytes(4), b"II*\0\xff\xff\xff\xff"):
         path.write_bytes(content)
-        refused(path, "is not a whole TIFF file|is not a TIFF|TIFF")
+        refused(path, "is not a whole TIFF file")
     refused(tmp_path / "none.tif", "there is no such file")
 
 

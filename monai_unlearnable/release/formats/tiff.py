@@ -15,7 +15,7 @@ from monai_unlearnable.release.formats.base import ReleaseFormat
 from monai_unlearnable.release.formats.only_image import only_image
 from monai_unlearnable.release.hashing import bytes_sha256
 from monai_unlearnable.sources.image_file import StoredValues
-from monai_unlearnable.sources.tiff_file import TiffFile, load_tifffile, read_tiff_layout
+from monai_unlearnable.sources.tiff_file import TiffPicture, load_tifffile, read_tiff_layout
 from monai_unlearnable.sources.tiff_layout import TiffLayout, TiffTags
 from monai_unlearnable.types import StoredArray
 
@@ -35,7 +35,7 @@ class TiffFormat(ReleaseFormat):
 
     def read(self, path: Path) -> Iterator[StoredArray]:
         """Yield the one image of the file; see :meth:`ReleaseFormat.read`."""
-        yield TiffFile().read(path)
+        yield TiffPicture().read(path)
 
     def write(self, path: Path, *, template: Path, images: Iterator[StoredValues]) -> None:
         """Write the one image as TIFF; see :meth:`ReleaseFormat.write`."""
