@@ -15,7 +15,8 @@ from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.data_block import level_range
 from monai_unlearnable.sources.file_errors import errors_name
 from monai_unlearnable.sources.image_file import ImageFormat, ImageHeader
-from monai_unlearnable.sources.tiff_layout import TiffLayout, check_segments, tiff_layout
+from monai_unlearnable.sources.tiff_layout import TiffLayout, tiff_layout
+from monai_unlearnable.sources.tiff_segments import check_segments
 from monai_unlearnable.types import StoredArray
 
 __all__ = ["TiffPicture", "load_tifffile", "read_tiff_layout"]

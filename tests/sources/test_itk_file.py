@@ -279,6 +279,15 @@ def test_compressed_pixels_must_be_as_many_as_the_header_says(tmp_path: Path, ex
             reader.read(path)
 
 
+def test_compressed_pixels_whose_checksum_is_wrong_or_cut_off_are_refused(tmp_path: Path) -> None:
+    path, packed = tmp_path / "a.nrrd", gzip.compress(BODY)
+    header = NRRD.replace(b"encoding: raw", b"encoding: gzip")
+    for ending, reason in ((packed[:-1], "hold less than the 48 bytes"), (packed[:-5] + b"abcde", "are damaged")):
+        path.write_bytes(header + ending)
+        with pytest.raises(SourceError, match=f"its compressed pixels {reason}"):
+            NrrdFile().read(path)
+
+
 def test_compressed_pixels_end_where_the_header_says(tmp_path: Path) -> None:
     packed = zlib.compress(BODY)
     said_size = f"CompressedData = True\nCompressedDataSize = {len(packed) + 2}".encode()

@@ -277,7 +277,7 @@ def test_refuses_sizes_that_the_file_cannot_hold(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"has 1 strips or tiles, its header says 1500\."):
         READER.read(path)
     set_tag(path, 278, 30000)
-    with pytest.raises(SourceError, match=r"holds 740 bytes of pixels, its header says 1110000\. It is cut short"):
+    with pytest.raises(SourceError, match="strip or tile 0 unpacks to 740 bytes, its header says from 1110000 to"):
         READER.read(path)
     set_tag(path, 256, 30000)
     refused(path, "has 30000 x 30000 pixels, more than the limit of 89478485")
@@ -285,6 +285,14 @@ def test_refuses_sizes_that_the_file_cannot_hold(tmp_path: Path) -> None:
     set_tag(path, 322, 40000)
     set_tag(path, 323, 40000)
     with pytest.raises(SourceError, match="has strips or tiles of 1600000000 bytes, more than the limit"):
+        READER.read(path)
+
+
+@pytest.mark.parametrize("options", [{"rowsperstrip": 3}, {"compression": "adobe_deflate"}, {"tile": (16, 16)}])
+def test_refuses_a_file_that_is_cut_short(tmp_path: Path, options: dict[str, Any]) -> None:
+    path = save_tiff(tmp_path / "a.tif", picture(), metadata=None, **options)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(SourceError, match=r"says that \d+ bytes of pixels lie at byte \d+, the file has \d+\."):
         READER.read(path)
 
 
@@ -297,7 +305,23 @@ def test_a_strip_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[offset : offset + len(bomb)] = bomb
     path.write_bytes(content)
-    with pytest.raises(SourceError, match="a strip or tile unpacks to other than the 740 bytes"):
+    with pytest.raises(SourceError, match="strip or tile 0 unpacks to 741 bytes, its header says from 740 to 740"):
+        READER.read(path)
+
+
+def test_refuses_a_planar_configuration_that_leaves_parts_unset(tmp_path: Path) -> None:
+    path = save_tiff(tmp_path / "a.tif", picture(colours=3), tile=(16, 16), metadata=None)
+    set_tag(path, 284, 57)
+    refused(path, "has the planar configuration .*, which TIFF does not know")
+
+
+@pytest.mark.parametrize("compression", ["tiff_adobe_deflate", "packbits", "raw"])
+def test_refuses_strips_that_are_too_short(tmp_path: Path, compression: str) -> None:
+    path, image = tmp_path / "a.tif", picture(height=7)
+    Image.fromarray(image[0]).save(path, compression=compression)
+    set_tag(path, 257, 8)
+    set_tag(path, 278, 8)
+    with pytest.raises(SourceError, match="strip or tile 0 unpacks to 259 bytes, its header says from 296 to 296"):
         READER.read(path)
 
 
