@@ -1,4 +1,4 @@
-"""Handlers of the engine: train the surrogate, stop when it is fitted."""
+"""Handlers of the engine: start from a pattern, train the surrogate, stop when it is fitted."""
 
 from __future__ import annotations
 
@@ -8,11 +8,48 @@ from typing import Any
 from ignite.engine import Engine, Events
 from monai.engines.trainer import Trainer
 
+from monai_unlearnable.engines.protection import ProtectionEngine
 from monai_unlearnable.errors import BudgetError, DivergedError
+from monai_unlearnable.perturbations import Perturbation
 
-__all__ = ["StopWhenFitted", "TrainSurrogate"]
+__all__ = ["StartFrom", "StopWhenFitted", "TrainSurrogate"]
 
 _LOGGER = logging.getLogger(__name__)
+
+
+class StartFrom:
+    """Writes the deltas of another perturbation before the first pass, for the engine's own to go on from.
+
+    Attach it before :class:`TrainSurrogate`, so that the surrogate is trained on them. A run that is taken up after its
+    first pass does not start again.
+
+    Args:
+        perturbation: needs no surrogate, such as :class:`~monai_unlearnable.perturbations.Synthetic`.
+
+    Raises:
+        ValueError: it needs one.
+    """
+
+    def __init__(self, perturbation: Perturbation) -> None:
+        if perturbation.needs_surrogate:
+            raise ValueError(f"{perturbation.name} needs a surrogate; deltas start from a perturbation without one.")
+        self.perturbation = perturbation
+
+    def attach(self, engine: Engine) -> None:
+        """Start when the first pass starts."""
+        engine.add_event_handler(Events.EPOCH_STARTED(once=1), self)
+
+    def __call__(self, engine: Any) -> None:
+        """Make one pass of the other perturbation over the engine's data, into its store."""
+        ProtectionEngine(
+            device=engine.state.device,
+            max_epochs=1,
+            train_data_loader=engine.data_loader,
+            perturbation=self.perturbation,
+            store=engine.store,
+            key=engine.key,
+            decollate=False,
+        ).run()
 
 
 class TrainSurrogate:

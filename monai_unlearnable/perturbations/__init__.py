@@ -11,19 +11,23 @@ from monai_unlearnable.perturbations.objectives import (
     SingleLabelObjective,
     TargetMap,
 )
+from monai_unlearnable.perturbations.patterns import Blocks, PatternFamily, Stripes
 from monai_unlearnable.perturbations.synthetic import Synthetic
 from monai_unlearnable.perturbations.targeted import TargetedAdversarial
 
 __all__ = [
+    "Blocks",
     "ComplementTarget",
     "ErrorMinimizing",
     "MultiLabelObjective",
     "NextClassTarget",
     "Objective",
+    "PatternFamily",
     "Perturbation",
     "PerturbationBatch",
     "SingleLabelObjective",
     "StepHook",
+    "Stripes",
     "SurrogateModel",
     "Synthetic",
     "TargetMap",

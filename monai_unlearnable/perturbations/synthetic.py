@@ -1,39 +1,37 @@
-"""Synthetic deltas: a random block pattern for each class, without any surrogate."""
+"""Synthetic deltas: a pattern for each class, without any surrogate."""
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
 from monai.engines.utils import IterationEvents
-from torch import Tensor
 
 from monai_unlearnable.budgets import Budget
 from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.perturbations.base import Perturbation, PerturbationBatch, StepHook, SurrogateModel
+from monai_unlearnable.perturbations.patterns import PatternFamily, Stripes
 from monai_unlearnable.types import Deltas, Labels
 
-__all__ = ["Synthetic"]
+__all__ = ["MOST_COMBINED_LABELS", "Synthetic", "combinations_of"]
 
-_MAX_DRAWS = 1000
-_LEAST_DISTANCE_SHARE = 0.3
+MOST_COMBINED_LABELS = 5
+"""Up to so many label columns, every combination of them has a pattern of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Synthetic(Perturbation):
-    """One block pattern of +radius and -radius for each class.
+    """One pattern of +radius and -radius for each class.
 
-    (Liu et al. 2023, section III; Yu et al., KDD 2022, section 4.) The image is divided into ``blocks_per_axis`` blocks
-    along every axis, so that a pattern means the same after the images were resized. For class ``k`` every block of
-    ``P_k`` is +1 or -1 at random; patterns of two classes differ in 30 to 70 % of their blocks, so one linear threshold
-    on ``<x, P_i - P_j>`` separates any two. A multi-label image gets ``sign(sum_k s_k P_k + 0.5 T)`` with ``s_k = +1``
-    where label ``k`` is set and -1 where it is not, and a fixed tie-break ``T``; near-opposite patterns would cancel
-    there, hence the 70 %. All channels carry the same pattern, so that grey conversion does not remove it. For L2
-    budgets the pattern is scaled onto the sphere.
+    (Liu et al. 2023, section III; Yu et al., KDD 2022, section 4.) For class ``k`` every pixel of ``P_k`` is +1 or -1;
+    patterns of two classes differ in 30 to 70 % of the pixels, so one linear threshold on ``<x, P_i - P_j>`` separates
+    any two. :class:`Stripes` are learnt fastest by convolutional networks; :class:`Blocks` are the literature's. Of a
+    multi-label set with up to 5 label columns every combination of labels is a class. With more of them an image gets
+    ``sign(sum_k s_k P_k + 0.5 T)`` with ``s_k = +1`` where label ``k`` is set and -1 where it is not, and a fixed
+    tie-break ``T``; near-opposite patterns would cancel there, hence the 70 %. All channels carry the same pattern, so
+    that grey conversion does not remove it. For L2 budgets the pattern is scaled onto the sphere.
 
     A clean image carries no pattern at all, so a model trained on the release answers it with the class whose pattern
     is the faintest. ``shares`` makes one class's pattern fainter; :meth:`shares_for` picks the rarest class, which
@@ -43,11 +41,12 @@ class Synthetic(Perturbation):
         budget: how large a delta may be.
         num_classes: number of classes, or of label columns.
         seed: seed of the patterns. Whoever knows it can compute the deltas: keep it.
-        blocks_per_axis: blocks along each axis (7 gives 4-pixel blocks for 28 pixels).
-        shares: for single-label sets, the share of the radius that each class's pattern uses; None for all of it.
+        patterns: what the patterns look like.
+        shares: the share of the radius that the pattern of each class (of each combination of labels, counted as a
+            binary number whose lowest digit is the first label) uses; None for all of it.
 
     Raises:
-        BudgetError: at construction, when so few blocks cannot tell so many classes apart.
+        BudgetError: at construction, when the patterns cannot tell so many classes apart.
 
     Example:
         >>> from monai_unlearnable.budgets import LinfBudget
@@ -62,31 +61,29 @@ class Synthetic(Perturbation):
     budget: Budget
     num_classes: int
     seed: int
-    blocks_per_axis: int = 7
+    patterns: PatternFamily = field(default_factory=Stripes)
     shares: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.num_classes < 1:
             raise BudgetError(f"num_classes={self.num_classes}: at least 1 class or label column is needed.")
-        if self.blocks_per_axis < 2:
-            raise BudgetError(f"blocks_per_axis={self.blocks_per_axis}: at least 2 blocks make a pattern.")
-        if self.shares is not None and (
-            len(self.shares) != self.num_classes or not all(0 < share <= 1 for share in self.shares)
-        ):
+        shares = self.shares if self.shares is not None else (1.0,) * self.num_classes
+        if len(shares) not in (self.num_classes, 2**self.num_classes) or not all(0 < one <= 1 for one in shares):
             raise BudgetError(
                 f"shares={self.shares}: needs a share above 0, at most 1, for each of {self.num_classes} classes."
             )
-        self._block_signs(2)
+        self.patterns.check(self.num_classes + 1)
 
     @staticmethod
     def shares_for(counts: Sequence[int], *, faint_share: float = 0.25) -> tuple[float, ...]:
         """Return shares that make the rarest class's pattern faint and leave the others full.
 
         Args:
-            counts: number of images of each class.
-            faint_share: share of the rarest class (the last of them where several are as rare).
+            counts: number of images of each class, or of each combination of labels.
+            faint_share: share of the rarest class that occurs (the last of them where several are as rare).
         """
-        rarest = max(range(len(counts)), key=lambda index: (-counts[index], index))
+        occurring = [index for index, count in enumerate(counts) if count]
+        rarest = min(occurring, key=lambda index: (counts[index], -index), default=0)
         return tuple(faint_share if index == rarest else 1.0 for index in range(len(counts)))
 
     def improve(
@@ -121,12 +118,12 @@ class Synthetic(Perturbation):
 
         Raises:
             BudgetError: a label is outside ``0 .. num_classes - 1``, or the vector has another length; the images are
-                too small to show the blocks; the radius, spread over all pixels, is less than one level.
+                too small to show the patterns; the radius, spread over all pixels, is less than one level.
         """
-        signs = self._block_signs(len(shape) - 1)
-        if min(shape[1:]) < self.blocks_per_axis:
-            self._require_distance(self._spread(signs[:-1], shape[1:]), shape)
-        chosen = self._spread(self._signs_of(label.cpu(), signs), shape[1:])
+        index = self._index_of(label.cpu())
+        count = self.num_classes if index is not None and label.ndim == 1 else 2**self.num_classes
+        signs = self.patterns.signs(self.num_classes + 1 if index is None else count, shape[1:], seed=self.seed)
+        chosen = self._sums_of(label.cpu(), signs) if index is None else signs[index]
         full = chosen.unsqueeze(1).expand(-1, shape[0], *shape[1:])
         value_levels = self.budget.radius_levels / self.budget.norm(full[:1]).item()
         if 0 < value_levels < 1:
@@ -136,10 +133,12 @@ class Synthetic(Perturbation):
                 f"for them is {self.budget.radius_levels / value_levels:.4g} levels."
             )
         levels = full * value_levels
-        if self.shares is None or label.ndim > 1:
+        if self.shares is None or index is None:
             return levels
+        if len(self.shares) != count:
+            raise BudgetError(f"{len(self.shares)} shares, but there are {count} patterns.")
         least = min(1.0, self.budget.radius_levels) / float(levels.abs().max().clamp_min(1e-12))
-        share = torch.tensor(self.shares)[label.cpu().long()].clamp_min(least)
+        share = torch.tensor(self.shares)[index].clamp_min(least)
         return levels * share.reshape(-1, *[1] * (levels.ndim - 1))
 
     def describe(self) -> dict[str, Any]:
@@ -147,57 +146,33 @@ class Synthetic(Perturbation):
         return {
             "method": self.name,
             "num_classes": self.num_classes,
-            "blocks_per_axis": self.blocks_per_axis,
+            "patterns": self.patterns.describe(),
             "shares": None if self.shares is None else list(self.shares),
             "budget": self.budget.describe(),
         }
 
-    def _signs_of(self, label: Labels, signs: Tensor) -> Tensor:
+    def _index_of(self, label: Labels) -> torch.Tensor | None:
+        """Return the pattern of each label; None where every label column has a pattern and they are summed."""
         if label.ndim == 1:
             outside = label[(label < 0) | (label >= self.num_classes)]
             if len(outside):
                 raise BudgetError(f"label {int(outside[0])} is outside 0..{self.num_classes - 1}.")
-            return signs[label.long()]
+            return label.long()
         if label.shape[1] != self.num_classes:
             raise BudgetError(f"{label.shape[1]} label columns, but the patterns are for {self.num_classes}.")
-        weights = 2 * label.float() - 1
-        mixed: Tensor = torch.tensordot(weights, signs[:-1], dims=([1], [0])) + 0.5 * signs[-1]
+        return combinations_of(label) if self.num_classes <= MOST_COMBINED_LABELS else None
+
+    @staticmethod
+    def _sums_of(label: Labels, signs: torch.Tensor) -> torch.Tensor:
+        mixed: torch.Tensor = torch.tensordot(2 * label.float() - 1, signs[:-1], dims=([1], [0])) + 0.5 * signs[-1]
         return mixed.sign()
 
-    def _spread(self, blocks: Tensor, space: Sequence[int]) -> Tensor:
-        """Enlarge ``(count, *blocks)`` to ``(count, *space)``."""
-        for axis, size in enumerate(space, start=1):
-            blocks = blocks.index_select(axis, torch.arange(size) * self.blocks_per_axis // size)
-        return blocks
 
-    def _require_distance(self, patterns: Tensor, shape: Sequence[int]) -> None:
-        flat = patterns.flatten(1)
-        for index in range(1, self.num_classes):
-            if float((flat[:index] != flat[index]).float().mean(1).min()) < _LEAST_DISTANCE_SHARE / 2:
-                raise BudgetError(
-                    f"images of shape {tuple(shape)} are too small to show {self.blocks_per_axis} blocks along every "
-                    f"axis: classes cannot be told apart. Lower blocks_per_axis to {min(shape[1:])} or less."
-                )
+def combinations_of(label: Labels) -> torch.Tensor:
+    """Count each combination of labels ``(batch, columns)`` of 0/1 as a binary number, int64.
 
-    def _block_signs(self, dimensions: int) -> Tensor:
-        """Return +-1 of shape (num_classes + 1, *blocks): a pattern for each class, then the tie-break."""
-        blocks = self.blocks_per_axis**dimensions
-        generator = torch.Generator().manual_seed(_derive_seed(self.seed, dimensions))
-        patterns: list[Tensor] = []
-        for _ in range(_MAX_DRAWS):
-            drawn = torch.randint(0, 2, (blocks,), generator=generator) * 2.0 - 1
-            distances = [float((drawn != other).float().mean()) for other in patterns]
-            if all(_LEAST_DISTANCE_SHARE <= distance <= 1 - _LEAST_DISTANCE_SHARE for distance in distances):
-                patterns.append(drawn)
-            if len(patterns) == self.num_classes + 1:
-                return torch.stack(patterns).reshape(-1, *[self.blocks_per_axis] * dimensions)
-        raise BudgetError(
-            f"{blocks} blocks cannot tell {self.num_classes} classes apart in {_LEAST_DISTANCE_SHARE:.0%} of the "
-            f"blocks. Raise blocks_per_axis above {math.ceil(self.blocks_per_axis)}."
-        )
-
-
-def _derive_seed(seed: int, dimensions: int) -> int:
-    """Spread a seed over 63 bits, differently for images and volumes."""
-    text = f"synthetic/{dimensions}/{seed}".encode()
-    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
+    Example:
+        >>> combinations_of(torch.tensor([[0, 0, 0], [1, 0, 0], [0, 1, 1]]))
+        tensor([0, 1, 6])
+    """
+    return (label > 0.5).long() @ (2 ** torch.arange(label.shape[1]))

@@ -13,7 +13,14 @@ from monai.data import DataLoader
 
 from monai_unlearnable.budgets import Budget
 from monai_unlearnable.errors import LedgerError
-from monai_unlearnable.perturbations import MultiLabelObjective, Objective, SingleLabelObjective
+from monai_unlearnable.perturbations import (
+    MultiLabelObjective,
+    Objective,
+    PatternFamily,
+    SingleLabelObjective,
+    Synthetic,
+)
+from monai_unlearnable.perturbations.synthetic import MOST_COMBINED_LABELS, combinations_of
 from monai_unlearnable.sources import Source, Task
 from monai_unlearnable.sources.dataset import ShapeBatches, SourceDataset
 from monai_unlearnable.stores import ClassKey, MappedStore, SampleKey
@@ -126,6 +133,28 @@ class RecipeContext:
     def key(self) -> SampleKey | ClassKey:
         """Own deltas when the store is keyed by sample id, else class-wise ones."""
         return SampleKey() if self.source.sample_ids[0] in self.store else ClassKey()
+
+    def synthetic(self, patterns: PatternFamily, *, faint_share: float) -> Synthetic:
+        """Return a pattern for each class of the source."""
+        return Synthetic(
+            budget=self.budget,
+            num_classes=self.num_classes,
+            seed=self.seed,
+            patterns=patterns,
+            shares=self.shares(faint_share=faint_share),
+        )
+
+    def shares(self, *, faint_share: float) -> tuple[float, ...] | None:
+        """Return the share of the radius that each class's pattern uses: fainter for the rarest one.
+
+        The classes of a multi-label set are its combinations of labels; None where those are too many.
+        """
+        labels, count = torch.as_tensor(self.source.labels), self.num_classes
+        if self.source.task is Task.MULTI_LABEL:
+            if count > MOST_COMBINED_LABELS:
+                return None
+            labels, count = combinations_of(labels), 2**count
+        return Synthetic.shares_for(torch.bincount(labels, minlength=count).tolist(), faint_share=faint_share)
 
     def loader(self, *, batch_size: int, shuffle: bool) -> DataLoader:
         """Return batches of the source's images in levels."""

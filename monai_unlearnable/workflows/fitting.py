@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources import Source
-from monai_unlearnable.workflows.recipe_base import Recipe, SurrogateRecipe
+from monai_unlearnable.workflows.recipe_base import Recipe
 
 __all__ = ["common_size_px", "fit_recipe"]
 
@@ -15,9 +13,9 @@ _LARGEST_NATIVE_PX = 128
 
 
 def fit_recipe(recipe: Recipe, images: Source) -> Recipe:
-    """Let the surrogate look at one common size where images have several, or are larger than 128 pixels.
+    """Let surrogate and patterns have one common size where images have several, or are larger than 128 pixels.
 
-    Deltas stay on the native grid: the resampling is part of the surrogate and differentiable.
+    Deltas stay on the native grid: the surrogate's resampling is part of it and differentiable.
 
     Raises:
         SourceError: images of different numbers of channels, or class-wise deltas for images of different shapes.
@@ -31,9 +29,7 @@ def fit_recipe(recipe: Recipe, images: Source) -> Recipe:
             f"{images.path}: images have {len(shapes)} shapes such as {sorted(shapes)[:2]}, and a class-wise delta has "
             "one. Use deltas of their own (leave class_wise out)."
         )
-    if isinstance(recipe, SurrogateRecipe) and recipe.surrogate_size_px is None:
-        return replace(recipe, surrogate_size_px=common_size_px(images))
-    return recipe
+    return recipe.seen_at(common_size_px(images))
 
 
 def common_size_px(*sources: Source) -> int | None:

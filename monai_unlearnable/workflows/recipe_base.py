@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ from torch import nn
 from monai_unlearnable.budgets import Budget
 from monai_unlearnable.engines import ProtectionEngine, SaveProtection
 from monai_unlearnable.networks import small_resnet
-from monai_unlearnable.perturbations import ErrorMinimizing, TargetedAdversarial
+from monai_unlearnable.perturbations import ErrorMinimizing, PatternFamily, TargetedAdversarial
 from monai_unlearnable.sources import Task
 from monai_unlearnable.surrogates import IntensityWindow, ResampleTo, Surrogate
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext
@@ -45,8 +45,11 @@ class Recipe(ABC):
     def describe(self) -> dict[str, Any]:
         """Return all settings as JSON values; a factory by its dotted name."""
         settings = {one.name: getattr(self, one.name) for one in fields(self)}
-        described = {key: _dotted(value) if callable(value) else value for key, value in settings.items()}
-        return {"method": self.name, **described}
+        return {"method": self.name, **{key: _described(value) for key, value in settings.items()}}
+
+    def seen_at(self, size_px: int | None) -> Recipe:
+        """Return the recipe for images that networks will look at in this size; None for the native grid."""
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,10 @@ class SurrogateRecipe(Recipe):
     surrogate_batch_size: int = 64
     steps: int = 20
     step_share: float = 0.1
+
+    def seen_at(self, size_px: int | None) -> SurrogateRecipe:
+        """Let the surrogate look at this size, unless the recipe says which; see :meth:`Recipe.seen_at`."""
+        return self if self.surrogate_size_px is not None else replace(self, surrogate_size_px=size_px)
 
     @abstractmethod
     def perturbation(
@@ -137,6 +144,12 @@ class SurrogateRecipe(Recipe):
             train_handlers=[*handlers, save, *context.handlers],
         )
         return engine, save
+
+
+def _described(value: Any) -> Any:
+    if isinstance(value, PatternFamily):
+        return value.describe()
+    return _dotted(value) if callable(value) else value
 
 
 def _dotted(factory: Callable[..., Any]) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
-import numpy as np
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 from monai_unlearnable.budgets import Budget
 from monai_unlearnable.engines import (
@@ -13,6 +11,7 @@ from monai_unlearnable.engines import (
     PrepareProtected,
     ProtectionEngine,
     SaveProtection,
+    StartFrom,
     StopWhenFitted,
     TrainSurrogate,
 )
@@ -20,6 +19,8 @@ from monai_unlearnable.perturbations import (
     ComplementTarget,
     ErrorMinimizing,
     NextClassTarget,
+    PatternFamily,
+    Stripes,
     Synthetic,
     TargetedAdversarial,
     TargetMap,
@@ -40,34 +41,29 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class SyntheticRecipe(Recipe):
-    """Block patterns; no surrogate, one pass.
+    """Patterns; no surrogate, one pass.
 
     Attributes:
-        blocks_per_axis: blocks along each axis.
+        patterns: what the patterns look like.
         faint_share: share of the radius that the rarest class's pattern uses (single-label sets).
     """
 
     name: ClassVar[str] = Synthetic.name
-    blocks_per_axis: int = 7
+    patterns: PatternFamily = field(default_factory=Stripes)
     faint_share: float = 0.25
+
+    def seen_at(self, size_px: int | None) -> SyntheticRecipe:
+        """Draw the patterns at the size that networks will look at; see :meth:`Recipe.seen_at`."""
+        return replace(self, patterns=self.patterns.seen_at(size_px))
 
     def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:
         """Return an engine of one pass."""
-        multi = context.source.task is Task.MULTI_LABEL
-        counts = [] if multi else np.bincount(context.source.labels, minlength=context.num_classes).tolist()
-        method = Synthetic(
-            budget=context.budget,
-            num_classes=context.num_classes,
-            seed=context.seed,
-            blocks_per_axis=self.blocks_per_axis,
-            shares=None if multi else Synthetic.shares_for(counts, faint_share=self.faint_share),
-        )
         save = SaveProtection(context.checkpoint, store=context.store, save_dict={})
         engine = ProtectionEngine(
             device=context.device,
             max_epochs=1,
             train_data_loader=context.loader(batch_size=self.batch_size, shuffle=False),
-            perturbation=method,
+            perturbation=context.synthetic(self.patterns, faint_share=self.faint_share),
             store=context.store,
             key=context.key,
             train_handlers=[save, *context.handlers],
@@ -79,7 +75,12 @@ class SyntheticRecipe(Recipe):
 class ErrorMinimizingRecipe(SurrogateRecipe):
     """Alternate surrogate training on protected images with error-minimizing passes over all deltas.
 
+    Deltas start from a synthetic pattern of each class, in the place of zero: among the minima of equation 1 the
+    descent then finds one that surrogates fit by the pattern and not by what the images show.
+
     Attributes:
+        start: the pattern to start from; None starts from zero.
+        faint_share: share of the radius that the rarest class's pattern uses (single-label sets).
         max_rounds: largest number of rounds.
         min_rounds: rounds that are made in any case.
         training_batches: surrogate steps in a round.
@@ -87,10 +88,18 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
     """
 
     name: ClassVar[str] = ErrorMinimizing.name
+    start: PatternFamily | None = field(default_factory=Stripes)
+    faint_share: float = 0.25
     max_rounds: int = 10
     min_rounds: int = 3
     training_batches: int = 10
     stop_error: float = 0.01
+
+    def seen_at(self, size_px: int | None) -> ErrorMinimizingRecipe:
+        """Let surrogate and starting pattern have this size; see :meth:`Recipe.seen_at`."""
+        fitted = super().seen_at(size_px)
+        start = None if self.start is None else self.start.seen_at(fitted.surrogate_size_px)
+        return replace(self, surrogate_size_px=fitted.surrogate_size_px, start=start)
 
     @classmethod
     def for_classes(cls) -> ErrorMinimizingRecipe:
@@ -108,7 +117,9 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
         surrogate = self.surrogate(context.facts, seed=context.seed, device=context.device)
         prepare = PrepareProtected(context.store, context.key, context.budget)
         trainer = self.trainer(context, surrogate, prepare=prepare, epoch_length=self.training_batches)
-        handlers = [TrainSurrogate(trainer), StopWhenFitted(self.stop_error, min_epochs=self.min_rounds)]
+        handlers: list[Any] = [TrainSurrogate(trainer), StopWhenFitted(self.stop_error, min_epochs=self.min_rounds)]
+        if self.start is not None:
+            handlers.insert(0, StartFrom(context.synthetic(self.start, faint_share=self.faint_share)))
         return self.engine(context, surrogate, trainer, max_epochs=self.max_rounds, handlers=handlers)
 
 

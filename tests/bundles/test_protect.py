@@ -11,6 +11,7 @@ import pytest
 from monai.bundle import ConfigWorkflow
 from PIL import Image
 
+from monai_unlearnable.perturbations import PatternFamily, Stripes
 from monai_unlearnable.release import Failure, VerifyReport, verify_release
 from monai_unlearnable.workflows import (
     ErrorMinimizingRecipe,
@@ -44,17 +45,19 @@ PLACES: dict[str, dict[str, str]] = {
     "error_minimizing": SURROGATE_PLACES
     | {
         "max_rounds": "engine#max_epochs",
-        "min_rounds": "handlers#1#min_epochs",
+        "min_rounds": "handlers#2#min_epochs",
         "training_batches": "surrogate_trainer#epoch_length",
-        "stop_error": "handlers#1#error",
+        "stop_error": "handlers#2#error",
+        "start": "start#patterns",
+        "faint_share": "faint_share",
     },
     "targeted_adversarial": SURROGATE_PLACES
     | {"surrogate_epochs": "handlers#0#epochs", "restarts": "perturbation#restarts"},
     "synthetic": {
         "class_wise": "class_wise",
         "batch_size": "data_loader#batch_size",
-        "blocks_per_axis": "perturbation#blocks_per_axis",
-        "faint_share": "perturbation#shares#faint_share",
+        "patterns": "perturbation#patterns",
+        "faint_share": "faint_share",
     },
 }
 MINIMIZING: dict[str, Any] = {"engine#max_epochs": 2, "perturbation#steps": 2, "surrogate_trainer#epoch_length": 2}
@@ -64,8 +67,13 @@ QUICK: dict[str, tuple[Recipe, dict[str, Any]]] = {
         TargetedAdversarialRecipe(surrogate_epochs=2, steps=2, restarts=2),
         {"handlers#0#epochs": 2, "perturbation#steps": 2, "perturbation#restarts": 2},
     ),
-    "synthetic": (SyntheticRecipe(blocks_per_axis=4), {"perturbation#blocks_per_axis": 4}),
+    "synthetic": (SyntheticRecipe(faint_share=0.5), {"faint_share": 0.5}),
 }
+
+
+def stripes(written: dict[str, Any]) -> Stripes:
+    assert written == {"_target_": "monai_unlearnable.perturbations.Stripes", "view_px": "@seen_size_px"}
+    return Stripes()
 
 
 def assert_same(
@@ -84,7 +92,9 @@ def test_defaults_are_those_of_the_recipe(configs: tuple[str, ...], recipe: Reci
     parser = make_workflow(*configs).parser
     places = PLACES[recipe.name]
     assert {one.name for one in fields(recipe)} - {"network"} == set(places)
-    assert {name: parser[place] for name, place in places.items()} == {name: getattr(recipe, name) for name in places}
+    for name, place in places.items():
+        pattern = isinstance(getattr(recipe, name), PatternFamily)
+        assert (stripes(parser[place]) if pattern else parser[place]) == getattr(recipe, name), name
     if hasattr(recipe, "network"):
         assert parser["network_def#_target_"] == recipe.describe()["network"]
 
@@ -116,6 +126,14 @@ def test_pictures_of_several_sizes_are_seen_at_one(tmp_path: Path) -> None:
     assert recorded(tmp_path / "ledger")["settings"]["seen_size_px"] == 96
 
 
+def test_patterns_of_pictures_of_several_sizes_are_drawn_at_one(tmp_path: Path) -> None:
+    source = write_class_folders(tmp_path / "pictures", per_class=2)
+    for path in sorted(source.rglob("*.png"))[::2]:
+        Image.fromarray(np.asarray(Image.open(path))[:20]).save(path)
+    assert_same(tmp_path, source, ("protect", "synthetic"), SyntheticRecipe(), {})
+    assert recorded(tmp_path / "ledger")["settings"]["seen_size_px"] == 96
+
+
 def test_csv_of_labels(tmp_path: Path, folders: Path) -> None:
     files = sorted(path.relative_to(folders).as_posix() for path in folders.rglob("*.png"))
     labels = tmp_path / "labels.csv"
@@ -132,7 +150,7 @@ def test_ledger_holds_what_was_overridden(tmp_path: Path, npz: Path) -> None:
         dataset=npz,
         output=tmp_path / "release",
         ledger=ledger,
-        radius="4 levels",
+        radius="40 levels",
         norm="$budgets.L2Budget",
         **MINIMIZING | {"optimizer#nesterov": True},
     )
@@ -142,14 +160,14 @@ def test_ledger_holds_what_was_overridden(tmp_path: Path, npz: Path) -> None:
     assert settings["engine"]["max_epochs"] == 2
     assert settings["optimizer"]["nesterov"] is True
     assert settings["network_def"]["_target_"] == "monai_unlearnable.networks.small_resnet"
-    assert (configuration["budget"]["norm"], configuration["budget"]["radius_levels"]) == ("l2", 4)
+    assert (configuration["budget"]["norm"], configuration["budget"]["radius_levels"]) == ("l2", 40)
     assert not {"dataset", "output", "ledger", "seed", "device"} & set(settings)
 
 
 def test_ledger_holds_only_what_was_used(tmp_path: Path, npz: Path) -> None:
     run_bundle("protect", "synthetic", dataset=npz, output=tmp_path / "release", ledger=tmp_path / "ledger")
     settings = recorded(tmp_path / "ledger")["settings"]
-    assert settings["perturbation"]["shares"]["faint_share"] == 0.25
+    assert settings["faint_share"] == 0.25
     assert not {"network_def", "optimizer", "surrogate_trainer"} & set(settings)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from monai_unlearnable.budgets import Budget, L2Budget, LinfBudget
 from monai_unlearnable.errors import BudgetError, DivergedError
 from monai_unlearnable.perturbations import (
+    Blocks,
     ErrorMinimizing,
     NextClassTarget,
     Perturbation,
@@ -241,7 +242,7 @@ class TestTargetedAdversarial(DescendingContract):
 
 class TestSynthetic(PerturbationContract):
     def make(self, budget: Budget, *, seed: int = 0) -> Perturbation:
-        return Synthetic(budget=budget, num_classes=CLASSES, seed=seed, blocks_per_axis=4)
+        return Synthetic(budget=budget, num_classes=CLASSES, seed=seed, patterns=Blocks(per_axis=4))
 
     def test_needs_no_surrogate_and_other_seeds_differ(self) -> None:
         batch = make_batch(SHAPES[0], LABEL)

@@ -14,6 +14,7 @@ from torch import nn
 from monai_unlearnable.budgets import LinfBudget
 from monai_unlearnable.engines import PrepareClean, PrepareProtected, ProtectionEngine, TrainSurrogate
 from monai_unlearnable.perturbations import (
+    Blocks,
     ErrorMinimizing,
     NextClassTarget,
     Perturbation,
@@ -62,7 +63,7 @@ def method(name: str, *, steps: int = 5) -> Perturbation:
     made: dict[str, Callable[[], Perturbation]] = {
         "error_minimizing": lambda: ErrorMinimizing(budget=BUDGET, steps=steps),
         "targeted_adversarial": lambda: TargetedAdversarial(budget=BUDGET, target=NextClassTarget(2), steps=steps),
-        "synthetic": lambda: Synthetic(budget=BUDGET, num_classes=2, seed=0, blocks_per_axis=4),
+        "synthetic": lambda: Synthetic(budget=BUDGET, num_classes=2, seed=0, patterns=Blocks(per_axis=4)),
     }
     return made[name]()
 

@@ -10,14 +10,15 @@ from torch.nn import functional
 
 from monai_unlearnable.budgets import L2Budget, LinfBudget, to_levels
 from monai_unlearnable.errors import BudgetError
-from monai_unlearnable.perturbations import PerturbationBatch, Synthetic
+from monai_unlearnable.perturbations import Blocks, PerturbationBatch, Synthetic
+from monai_unlearnable.perturbations.synthetic import combinations_of
 from tests.contracts.toys import whole_images
 
 BUDGET = LinfBudget(radius_levels=8)
 
 
 def make(*, classes: int = 6, seed: int = 0, blocks: int = 7) -> Synthetic:
-    return Synthetic(budget=BUDGET, num_classes=classes, seed=seed, blocks_per_axis=blocks)
+    return Synthetic(budget=BUDGET, num_classes=classes, seed=seed, patterns=Blocks(per_axis=blocks))
 
 
 @pytest.mark.parametrize(
@@ -34,13 +35,29 @@ def test_linear_classifier_reads_the_label_from_the_delta_alone(classes: int, sh
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("classes", [2, 3])
-def test_every_label_of_a_few_is_found_by_correlation(classes: int, seed: int) -> None:
-    method = make(classes=classes, seed=seed)
+@pytest.mark.parametrize("classes", [2, 3, 5])
+def test_every_combination_of_a_few_labels_has_a_pattern_of_its_own(classes: int, seed: int) -> None:
+    method = Synthetic(budget=BUDGET, num_classes=classes, seed=seed)
     vectors = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * classes)
-    patterns = method.pattern(torch.arange(classes), (1, 28, 28)).flatten(1)
-    found = method.pattern(vectors, (1, 28, 28)).flatten(1) @ patterns.T > 0
-    assert torch.equal(found.float(), vectors)
+    patterns = method.pattern(vectors, (1, 32, 32)).flatten(1)
+    correlation = patterns @ patterns.T / patterns.square().sum(1)
+    assert float((correlation - torch.eye(len(vectors))).abs().max()) <= 0.4
+    assert torch.equal(method.pattern(vectors[:1], (1, 32, 32)).flatten(1), patterns[:1])
+
+
+def test_shares_of_combinations() -> None:
+    shares = (1.0, 1.0, 0.5, 1.0)
+    method = Synthetic(budget=BUDGET, num_classes=2, seed=0, shares=shares)
+    vectors = torch.tensor([[0, 0], [1, 0], [0, 1], [1, 1]])
+    assert combinations_of(vectors).tolist() == [0, 1, 2, 3]
+    assert method.pattern(vectors, (1, 28, 28)).abs().amax((1, 2, 3)).tolist() == [8, 8, 4, 8]
+    with pytest.raises(BudgetError, match="4 shares, but there are 2 patterns"):
+        method.pattern(torch.tensor([0, 1]), (1, 28, 28))
+
+
+def test_the_rarest_class_that_occurs_is_the_faint_one() -> None:
+    assert Synthetic.shares_for([5, 0, 2, 9, 2], faint_share=0.25) == (1, 1, 1, 1, 0.25)
+    assert Synthetic.shares_for([5, 0, 2, 9], faint_share=0.5) == (1, 1, 0.5, 1)
 
 
 def test_most_labels_of_many_are_found_by_correlation() -> None:
@@ -110,7 +127,7 @@ def test_refuses_images_that_cannot_show_the_blocks() -> None:
         try:
             pattern = make(classes=4, seed=seed).pattern(torch.arange(4), (1, 2, 2)).flatten(1)
         except BudgetError as error:
-            assert "too small to show 7 blocks" in str(error)
+            assert r"too small for the patterns of Blocks(per_axis=7)" in str(error)
             refused += 1
         else:
             assert len(pattern.unique(dim=0)) == 4
@@ -121,8 +138,8 @@ def test_refuses_images_that_cannot_show_the_blocks() -> None:
     ("settings", "text"),
     [
         ({"classes": 0}, "num_classes=0: at least 1 class"),
-        ({"blocks": 1}, "blocks_per_axis=1: at least 2 blocks"),
-        ({"classes": 14, "blocks": 2}, "4 blocks cannot tell 14 classes apart"),
+        ({"blocks": 1}, "per_axis=1: at least 2 blocks"),
+        ({"classes": 14, "blocks": 2}, "4 blocks cannot tell 15 patterns apart"),
     ],
 )
 def test_refuses_settings(settings: dict[str, int], text: str) -> None:

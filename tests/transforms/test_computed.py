@@ -15,6 +15,7 @@ from torch import nn
 from monai_unlearnable.budgets import L2Budget, LinfBudget
 from monai_unlearnable.errors import BudgetError, DivergedError, SourceError
 from monai_unlearnable.perturbations import (
+    Blocks,
     ComplementTarget,
     ErrorMinimizing,
     MultiLabelObjective,
@@ -56,7 +57,7 @@ METHODS: list[Perturbation] = [
 
 
 def test_synthetic_is_the_pattern_cut_to_the_range() -> None:
-    method = Synthetic(budget=BUDGET, num_classes=3, seed=5, blocks_per_axis=4)
+    method = Synthetic(budget=BUDGET, num_classes=3, seed=5, patterns=Blocks(per_axis=4))
     clean = image()
     pattern = method.pattern(torch.tensor([2]), SHAPE)[0].numpy().astype(np.int64)
     protected = SyntheticPerturbation(method)(clean, 2)
@@ -137,7 +138,7 @@ def test_multi_label() -> None:
     clean = image()
     protected = SurrogatePerturbation(method, surrogate())(clean, np.array([0, 1, 1]))
     assert 0 < int((protected.int() - clean.int()).abs().max()) <= 8
-    patterns = Synthetic(budget=BUDGET, num_classes=3, seed=0, blocks_per_axis=4)
+    patterns = Synthetic(budget=BUDGET, num_classes=3, seed=0, patterns=Blocks(per_axis=4))
     assert not torch.equal(SyntheticPerturbation(patterns)(clean, [0, 1, 1]), clean)
 
 
@@ -170,7 +171,7 @@ def test_images_and_losses_that_are_not_finite_are_named() -> None:
 def test_dictionaries() -> None:
     clean = image()
     item = {"image": clean, "y": torch.tensor([1])}
-    patterns = Synthetic(budget=BUDGET, num_classes=2, seed=0, blocks_per_axis=4)
+    patterns = Synthetic(budget=BUDGET, num_classes=2, seed=0, patterns=Blocks(per_axis=4))
     synthetic = SyntheticPerturbationd("image", patterns, label_key="y")
     computed = SurrogatePerturbationd("image", METHODS[0], surrogate(), label_key="y")
     pairs: list[tuple[Any, Any]] = [(synthetic, SyntheticPerturbation(patterns)), (computed, computed.transform)]

@@ -23,7 +23,7 @@ from monai.transforms import Compose, EnsureChannelFirstd, Flipd, Invertd, LoadI
 from PIL import Image
 
 from monai_unlearnable.budgets import LinfBudget
-from monai_unlearnable.perturbations import ErrorMinimizing, Synthetic
+from monai_unlearnable.perturbations import Blocks, ErrorMinimizing, Synthetic
 from monai_unlearnable.stores import DeltaStore, MappedStore
 from monai_unlearnable.transforms import AddDeltad, SurrogatePerturbationd, SyntheticPerturbationd
 from tests.transforms.stores import SHAPE, fill, header, memory_store
@@ -49,7 +49,7 @@ def _transforms() -> list[Any]:
     shape = SHAPE
     return [
         AddDeltad("image", memory_store(IDS)),
-        SyntheticPerturbationd("image", Synthetic(budget=BUDGET, num_classes=2, seed=0, blocks_per_axis=4)),
+        SyntheticPerturbationd("image", Synthetic(budget=BUDGET, num_classes=2, seed=0, patterns=Blocks(per_axis=4))),
         SurrogatePerturbationd("image", ErrorMinimizing(budget=BUDGET, steps=2), surrogate(shape=shape)),
     ]
 

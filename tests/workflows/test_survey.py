@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.networks import small_resnet
+from monai_unlearnable.perturbations import Blocks, Stripes
 from monai_unlearnable.sources import Source, open_source
 from monai_unlearnable.workflows import ErrorMinimizingRecipe, SyntheticRecipe, survey
 from monai_unlearnable.workflows.fitting import common_size_px, fit_recipe
@@ -78,10 +80,14 @@ def test_progress_counts_to_the_end(tmp_path: Path) -> None:
 def test_one_size_for_several_or_large(shapes: tuple[tuple[int, ...], ...], size: int | None, tmp_path: Path) -> None:
     source = _sizes(tmp_path, *shapes)
     assert common_size_px(source) == size
-    assert fit_recipe(ErrorMinimizingRecipe(), source) == ErrorMinimizingRecipe(surrogate_size_px=size)
+    fitted = ErrorMinimizingRecipe(surrogate_size_px=size, start=Stripes(view_px=size))
+    assert fit_recipe(ErrorMinimizingRecipe(), source) == fitted
     own = ErrorMinimizingRecipe(surrogate_size_px=32)
-    assert fit_recipe(own, source) is own
-    assert fit_recipe(SyntheticRecipe(), source) == SyntheticRecipe()
+    assert fit_recipe(own, source) == ErrorMinimizingRecipe(surrogate_size_px=32, start=Stripes(view_px=32))
+    assert fit_recipe(replace(own, start=None), source) == replace(own, start=None)
+    assert fit_recipe(SyntheticRecipe(), source) == SyntheticRecipe(patterns=Stripes(view_px=size))
+    blocks = SyntheticRecipe(patterns=Blocks())
+    assert fit_recipe(blocks, source) == blocks
 
 
 def test_sizes_of_two_sources_count_together(tmp_path: Path) -> None:

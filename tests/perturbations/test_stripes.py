@@ -1,0 +1,102 @@
+"""Stripes tell classes apart, keep their meaning when images are resized, and are learnt sooner than blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional
+
+from monai_unlearnable.errors import BudgetError
+from monai_unlearnable.perturbations import Blocks, PatternFamily, Stripes
+
+
+def shares_of_difference(patterns: Tensor) -> Tensor:
+    flat = patterns.flatten(1)
+    distance = (flat[:, None] != flat[None]).float().mean(2)
+    return distance[~torch.eye(len(flat), dtype=torch.bool)]
+
+
+@pytest.mark.parametrize("space", [(16, 16), (64, 64), (32, 48), (16, 16, 16), (16, 32, 16)])
+@settings(deadline=None)
+@given(count=st.integers(2, 30), seed=st.integers(0, 2**63))
+def test_any_two_differ_in_a_third_to_two_thirds_of_the_pixels(space: tuple[int, ...], count: int, seed: int) -> None:
+    patterns = Stripes().signs(count, space, seed=seed)
+    assert patterns.shape == (count, *space)
+    assert set(patterns.unique().tolist()) == {-1.0, 1.0}
+    assert float(shares_of_difference(patterns).min()) >= 0.3
+    assert float(shares_of_difference(patterns).max()) <= 0.7
+
+
+@given(count=st.integers(2, 14), seed=st.integers(0, 2**63))
+def test_are_waves_of_one_frequency_by_fourier_transform(count: int, seed: int) -> None:
+    for pattern in Stripes().signs(count, (32, 32), seed=seed).numpy():
+        power = np.abs(np.fft.rfft2(pattern)) ** 2
+        assert power[0, 0] == 0  # no change of mean brightness
+        # A square wave has 8 / pi^2 of its power at its frequency; a second bin holds the mirrored half.
+        assert np.sort(power.ravel())[-2:].sum() / power.sum() > 0.6
+        row, column = np.unravel_index(int(power.argmax()), power.shape)
+        assert row % 2 == 0 and column % 2 == 0  # sixteenths of a cycle per pixel
+        assert max(min(row, 32 - row), column) >= 8  # no period longer than four pixels along both axes
+
+
+def test_a_seed_gives_the_same_stripes_and_another_seed_others() -> None:
+    one, again, other = (Stripes().signs(3, (32, 32), seed=seed) for seed in (5, 5, 6))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("size", [(192, 192), (96, 480), (300, 200)])
+def test_of_large_images_are_enlarged_ones(size: tuple[int, int]) -> None:
+    small = Stripes().signs(4, (96, 96), seed=2)
+    large = Stripes(view_px=96).signs(4, size, seed=2)
+    assert torch.equal(large, functional.interpolate(small[None], size=size, mode="nearest")[0])
+
+
+def test_of_images_below_the_viewed_size_stay_on_their_pixels() -> None:
+    assert torch.equal(Stripes(view_px=96).signs(2, (28, 28), seed=0), Stripes().signs(2, (28, 28), seed=0))
+
+
+def test_a_viewed_size_is_taken_over_once() -> None:
+    assert Stripes().seen_at(96) == Stripes(view_px=96)
+    assert Stripes(view_px=64).seen_at(96) == Stripes(view_px=64)
+    assert Blocks().seen_at(96) == Blocks()
+
+
+def correlations_of_a_filter_and_a_mean(patterns: Tensor) -> Tensor:
+    """How far one 4x4 filter and the mean of its amplitude find each pattern out of two: (pattern, filter)."""
+    filters = patterns[:, :4, :4]
+    answers = functional.conv2d(patterns[:, None], filters[:, None]).abs().mean((2, 3))
+    return answers / answers.sum(1, keepdim=True)
+
+
+def test_one_filter_and_a_mean_find_stripes_and_not_blocks() -> None:
+    stripes = correlations_of_a_filter_and_a_mean(Stripes().signs(2, (28, 28), seed=0))
+    blocks = correlations_of_a_filter_and_a_mean(Blocks().signs(2, (28, 28), seed=0))
+    assert float(stripes.diagonal().min()) > 0.75
+    assert float(blocks.diagonal().min()) < 0.75
+
+
+@pytest.mark.parametrize(
+    ("family", "count", "space", "text"),
+    [
+        (Stripes(), 600, (32, 32), r"there are stripes for \d+ patterns, not for 600\. Take Blocks"),
+        (Stripes(), 5, (1, 1), r"images of size \(1, 1\) are too small for the patterns of Stripes\(view_px=None\)"),
+    ],
+)
+def test_refuses_what_cannot_be_shown(family: PatternFamily, count: int, space: tuple[int, ...], text: str) -> None:
+    with pytest.raises(BudgetError, match=text):
+        family.signs(count, space, seed=0)
+
+
+def test_refuses_too_many_classes_early() -> None:
+    with pytest.raises(BudgetError, match="there are stripes for"):
+        Stripes().check(600)
+
+
+def test_refuses_a_view_that_cannot_show_a_cycle() -> None:
+    with pytest.raises(BudgetError, match="view_px=4: stripes need images of at least 8 pixels"):
+        Stripes(view_px=4)
