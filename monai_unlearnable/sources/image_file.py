@@ -1,0 +1,74 @@
+"""What every reader of one kind of image file offers: the numbers as they are stored."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ImageFormat", "ImageHeader", "StoredValues"]
+
+StoredValues: TypeAlias = NDArray[np.integer | np.floating]
+"""Stored numbers of one image, (channel, *space): integers, or the floats of a floating-point file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageHeader:
+    """What an image file says about itself.
+
+    Attributes:
+        shape: ``(channel, *space)`` of what :meth:`ImageFormat.read` returns.
+        dtype: the stored type in native byte order: int8 to int32, uint8 to uint32, float32 or float64.
+        format: ``nifti``, ``mha``, ``mhd``, ``nrrd``, ``tiff`` or ``dicom``: what the file is, whatever its name says.
+        low_level: smallest level that a stored pixel may have.
+        high_level: largest level that a stored pixel may have. Of floats: the range in which every whole number is one.
+        level_size: size of a level in the file's own unit (a NIfTI's ``scl_slope``, a DICOM's ``RescaleSlope``), above
+            zero; 1.0 where the file names none. Of floats: what a stored 1.0 is in the file's own unit.
+        unit: ``HU`` where the file says so, else ``''``.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    format: str
+    low_level: int
+    high_level: int
+    level_size: float = 1.0
+    unit: str = ""
+
+
+class ImageFormat(ABC):
+    """Reads one kind of file as the numbers it stores, never scaled.
+
+    Files are taken for hostile: whatever is wrong with one becomes a ``SourceError`` that names it.
+    """
+
+    name: str
+    """Name of the format, as in :attr:`ImageHeader.format`."""
+
+    @abstractmethod
+    def header(self, path: Path) -> ImageHeader:
+        """Read shape, type and units without decoding pixels.
+
+        Raises:
+            SourceError: the file cannot be read, or is of a kind that is not handled.
+        """
+
+    @abstractmethod
+    def read(self, path: Path) -> StoredValues:
+        """Read the stored numbers, ``(channel, *space)`` in native byte order.
+
+        Raises:
+            SourceError: the file is damaged or cut short, of a kind that is not handled, or holds NaN or infinity.
+        """
+
+    def untouchable(self, path: Path) -> NDArray[np.bool_] | None:
+        """Return which values must stay as they are (padding), in the shape of :meth:`read`; None if none must.
+
+        Raises:
+            SourceError: the file cannot be read, or is of a kind that is not handled.
+        """
+        return None
