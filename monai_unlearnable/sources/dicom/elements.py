@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 __all__ = ["Element", "Encoding", "Item", "element_bytes", "elements_bytes", "tag_text"]
 
@@ -21,9 +22,14 @@ class Encoding:
     little_endian: bool
 
     @property
-    def order(self) -> str:
-        """Byte order for :mod:`struct`."""
+    def order(self) -> Literal["<", ">"]:
+        """Byte order for :mod:`struct` and NumPy."""
         return "<" if self.little_endian else ">"
+
+    @property
+    def byte_order(self) -> Literal["little", "big"]:
+        """Byte order for :meth:`int.from_bytes`."""
+        return "little" if self.little_endian else "big"
 
 
 @dataclass(frozen=True)
@@ -118,4 +124,4 @@ def _item_length(item: Item) -> int:
 def _with_length(header: bytes, length: int, sequence: Element) -> bytes:
     if length >= 0xFFFFFFFF:
         raise ValueError(f"{tag_text(sequence.tag)} would be {length} bytes long, more than its length can say.")
-    return header[:-4] + length.to_bytes(4, "little" if sequence.encoding.little_endian else "big")
+    return header[:-4] + length.to_bytes(4, sequence.encoding.byte_order)

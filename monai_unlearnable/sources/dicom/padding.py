@@ -51,5 +51,4 @@ def _level(content: DicomContent, tag: int, layout: PixelLayout) -> int | None:
     name = "PixelPaddingValue" if tag == _VALUE else "PixelPaddingRangeLimit"
     if len(element.value) != 2:
         raise ValueError(f"{name} is {len(element.value)} bytes long; it must be one number of two bytes.")
-    byte_order = "little" if content.encoding.little_endian else "big"
-    return int.from_bytes(element.value, byte_order, signed=layout.signed)
+    return int.from_bytes(element.value, content.encoding.byte_order, signed=layout.signed)

@@ -1,0 +1,83 @@
+"""Put a file together from its parts, and check that it says what it should."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from monai_unlearnable.errors import ReleaseError, SourceError
+from monai_unlearnable.release.formats.dicom import tags
+from monai_unlearnable.release.formats.dicom.edit import text_value, value_text
+from monai_unlearnable.release.formats.dicom.encode import with_value
+from monai_unlearnable.release.formats.dicom.pixel_data import PixelElements, compressed_pixels, native_pixels
+from monai_unlearnable.sources.dicom.cells import Cells
+from monai_unlearnable.sources.dicom.content import parse_content
+from monai_unlearnable.sources.dicom.elements import Element, elements_bytes
+from monai_unlearnable.sources.dicom.image import LoadedDicom
+from monai_unlearnable.sources.dicom.layout import pixel_layout
+from monai_unlearnable.sources.dicom.pixels import pixel_cells
+from monai_unlearnable.sources.dicom.syntaxes import DEFLATED
+
+__all__ = ["file_bytes", "with_pixels"]
+
+
+def with_pixels(elements: Iterable[Element], loaded: LoadedDicom, cells: Cells) -> tuple[bytes, str]:
+    """Return a whole file with other pixels, and its transfer syntax.
+
+    Compressed pixels are decoded again before they are trusted; what a codec does not give back bit for bit is
+    written uncompressed.
+
+    Args:
+        elements: the data set, with any pixels.
+        loaded: the file that preamble and file meta information are taken from.
+        cells: ``(sample, frame, row, column)``.
+
+    Raises:
+        ReleaseError: not even uncompressed pixels read back as they were written.
+    """
+    elements = tuple(elements)
+    for written in (compressed_pixels(elements, loaded, cells), native_pixels(elements, loaded, cells)):
+        if written is None:
+            continue
+        data = file_bytes(loaded.content.prefix, loaded.content.meta, written)
+        if _reads_back(data, loaded.content.path, cells):
+            return data, written.transfer_syntax
+    raise ReleaseError(f"{loaded.content.path}: its pixels do not read back as they were written. Take the file out.")
+
+
+def file_bytes(prefix: bytes, meta: Iterable[Element], written: PixelElements) -> bytes:
+    """Put preamble, file meta information and data set together; the meta names instance and transfer syntax."""
+    instance = next((value_text(one) for one in written.elements if one.tag == tags.SOP_INSTANCE_UID), "")
+    named = []
+    for one in meta:
+        if one.tag == tags.META_INSTANCE_UID and value_text(one) != instance:
+            one = text_value(one, instance)
+        if one.tag == tags.META_TRANSFER_SYNTAX and value_text(one) != written.transfer_syntax:
+            one = text_value(one, written.transfer_syntax)
+        named.append(one)
+    body = elements_bytes(written.elements)
+    if written.transfer_syntax == DEFLATED:
+        engine = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        body = engine.compress(body) + engine.flush()
+        body += b"\0" * (len(body) % 2)
+    return prefix + elements_bytes(_with_length(named, meta)) + body
+
+
+def _with_length(named: list[Element], meta: Iterable[Element]) -> list[Element]:
+    """Change the length of the file meta information by as much as it grew."""
+    grown = len(elements_bytes(named)) - len(elements_bytes(meta))
+    if not named or named[0].tag != tags.META_LENGTH or len(named[0].value) != 4:
+        return named
+    length = int.from_bytes(named[0].value, "little") + grown
+    return [with_value(named[0], length.to_bytes(4, "little")), *named[1:]]
+
+
+def _reads_back(data: bytes, path: Path, cells: Cells) -> bool:
+    try:
+        content = parse_content(data, path)
+        return np.array_equal(pixel_cells(content, pixel_layout(content), data=data), cells)
+    except (ValueError, SourceError, RuntimeError, NotImplementedError, AttributeError):
+        return False
