@@ -38,17 +38,14 @@ def compressed_cells(content: DicomContent, element: Element, layout: PixelLayou
     check_compressed_size(element, layout)
     decoder = _decoder(content.transfer_syntax)
     dataset = pydicom.dcmread(io.BytesIO(data), force=True)
-    cells = np.empty((layout.samples, layout.frames, layout.rows, layout.columns), dtype=layout.cell_dtype)
     # Colours that lost something are read as most readers show them; of lossless ones the codec gives RGB itself.
     raw = content.transfer_syntax not in LOSSY
-    decoded = decoder.iter_array(dataset, raw=raw, correct_unused_bits=False, allow_excess_frames=False)
-    count = 0
-    for count, (frame, properties) in enumerate(decoded, start=1):
-        _check_frame(frame, properties, layout)
-        cells[:, count - 1] = _channel_first(frame, layout)
-    if count != layout.frames:
-        raise ValueError(f"NumberOfFrames is {layout.frames}, PixelData holds {count}.")
-    return cells
+    # The bits above the stored ones may be an overlay's, so pydicom must not clear them.
+    decoded, properties = decoder.as_array(dataset, raw=raw, correct_unused_bits=False)
+    _check_decoded(decoded, properties, layout)
+    unsigned = np.ascontiguousarray(decoded).view(layout.cell_dtype)
+    stored = unsigned.reshape(layout.frames, layout.rows, layout.columns, layout.samples)
+    return np.ascontiguousarray(np.moveaxis(stored, -1, 0))
 
 
 def check_compressed_size(element: Element, layout: PixelLayout) -> None:
@@ -96,11 +93,12 @@ def _decoder(transfer_syntax: str) -> Any:
     return decoder
 
 
-def _check_frame(frame: np.ndarray[Any, Any], properties: dict[str, Any], layout: PixelLayout) -> None:
-    expected = (layout.rows, layout.columns, *((layout.samples,) if layout.samples > 1 else ()))
-    if frame.shape != expected or frame.dtype.itemsize != layout.cell_dtype.itemsize or frame.dtype.kind not in "iu":
+def _check_decoded(decoded: np.ndarray[Any, Any], properties: dict[str, Any], layout: PixelLayout) -> None:
+    frames = (layout.frames,) if layout.frames > 1 else ()
+    expected = (*frames, layout.rows, layout.columns, *((layout.samples,) if layout.samples > 1 else ()))
+    if decoded.shape != expected or decoded.dtype.newbyteorder("=") != layout.dtype:
         raise ValueError(
-            f"its header says {layout.dtype} {expected}, a decoded frame is {frame.dtype} {frame.shape}: damaged."
+            f"its header says {layout.dtype} {expected}, they decode to {decoded.dtype} {decoded.shape}: damaged."
         )
     photometric = properties.get("photometric_interpretation")
     if layout.samples == 3 and photometric != "RGB":
@@ -108,8 +106,3 @@ def _check_frame(frame: np.ndarray[Any, Any], properties: dict[str, Any], layout
             f"PhotometricInterpretation is {layout.photometric}, and its pixels decode to {photometric}; "
             "only RGB is handled. Convert it without loss to RGB, or take it out."
         )
-
-
-def _channel_first(frame: np.ndarray[Any, Any], layout: PixelLayout) -> Cells:
-    unsigned = np.ascontiguousarray(frame).astype(frame.dtype.newbyteorder("=")).view(layout.cell_dtype)
-    return unsigned[None] if layout.samples == 1 else np.moveaxis(unsigned, -1, 0)
