@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from monai_unlearnable.errors import ReleaseError, SourceError
+from monai_unlearnable.errors import SourceError, UnlearnableError
 
 __all__ = ["errors_name"]
 
@@ -20,13 +20,13 @@ def errors_name(path: Path) -> Iterator[None]:
     left out: what matters of them is checked by us and refused.
 
     Raises:
-        SourceError: the body raised something else than a ReleaseError.
+        SourceError: the body raised something that is no error of this package.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (SourceError, ReleaseError):
+    except UnlearnableError:
         raise
     except FileNotFoundError as error:
         raise SourceError(f"{path}: there is no such file.") from error
