@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -67,8 +68,8 @@ def convert(folder: Path, where: Path) -> NDArray[np.int64]:
     command = [program("dcm2niix", "dcm2niix"), "-b", "n", "-f", "volume", "-o", str(where), str(folder)]
     subprocess.run(command, check=True, capture_output=True)
     (found,) = where.glob("*.nii")
-    image = nibabel.nifti1.Nifti1Image.from_filename(found)
-    return np.asarray(image.dataobj.get_unscaled()).astype(np.int64)
+    stored: Any = nibabel.nifti1.Nifti1Image.from_filename(found).dataobj
+    return np.asarray(stored.get_unscaled()).astype(np.int64)
 
 
 def turned(volume: NDArray[np.int64], like: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -107,4 +108,7 @@ def test_dcm2niix_sees_exactly_the_delta(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["mr_brain", "ct_chest"])
 def test_dcm2niix_sees_exactly_the_delta_in_real_series(tmp_path: Path, shared_data: Path, name: str) -> None:
-    check_volumes(shared_data / "dicom" / name, tmp_path)
+    (tmp_path / "some").mkdir()
+    for path in DicomSeries().files(shared_data / "dicom" / name)[:12]:
+        shutil.copy(path, tmp_path / "some" / path.name)
+    check_volumes(tmp_path / "some", tmp_path)

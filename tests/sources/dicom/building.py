@@ -59,7 +59,7 @@ def save(path: Path, made: Dataset, *, syntax: str = ExplicitVRLittleEndian) -> 
     made.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
     made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
     made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID
-    made.file_meta.ImplementationClassUID = "1.2.826.0.9"
+    made.file_meta.ImplementationClassUID = pydicom.uid.UID("1.2.826.0.9")
     path.parent.mkdir(parents=True, exist_ok=True)
     pydicom.dcmwrite(path, made, enforce_file_format=True)
     return path
@@ -87,7 +87,7 @@ def grey(*, rows: int = 4, columns: int = 5, frames: int = 1, seed: int = 0, top
 
 def slice_file(path: Path, *, position_mm: tuple[float, float, float], number: int, **attributes: Any) -> Path:
     """One slice whose pixels tell its number."""
-    fields = {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "ImagePositionPatient": list(position_mm)}
+    fields: dict[str, Any] = {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "ImagePositionPatient": list(position_mm)}
     fields |= {"SOPInstanceUID": f"{SERIES}.{number}", "InstanceNumber": number, **attributes}
     fields = {keyword: value for keyword, value in fields.items() if value is not None}
     return write(path, np.full((1, 3, 4, 1), number, dtype=np.uint16), **fields)

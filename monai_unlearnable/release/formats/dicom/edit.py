@@ -66,7 +66,7 @@ def value_text(element: Element) -> str:
 
 def text_value(element: Element, text: str) -> Element:
     """Return an element with another UID or code string, padded as its type wants."""
-    padding = b"\0" if element.vr == "UI" else b" "
+    padding = b"\0" if element.vr in ("UI", "UN") else b" "
     value = text.encode("ascii")
     return with_value(element, value + padding * (len(value) % 2))
 

@@ -67,9 +67,9 @@ def write_protected(
         cells = levels_to_cells(image, loaded.cells, layout, sign_extended=sign_extended)
         elements = _with_extremes(identified(content, identity), image, loaded)
         data, syntax = with_pixels(elements, loaded, cells)
-        path.write_bytes(data)
         private = () if identity.drop_private else large_private_elements(content)
-        return WrittenDicom(transfer_syntax=syntax, notices=_notices(content, syntax, private))
+    path.write_bytes(data)
+    return WrittenDicom(transfer_syntax=syntax, notices=_notices(content, syntax, private))
 
 
 def check_image(image: StoredArray, loaded: LoadedDicom) -> None:

@@ -83,7 +83,7 @@ def write_restored(path: Path, *, released: Path, image: StoredArray, record: by
             data, _ = with_pixels(elements, replace(loaded, content=content), cells)
         if kept.has_pixels or kept.transfer_syntax in NATIVE:
             _check_whole(data, released, kept)
-        path.write_bytes(data)
+    path.write_bytes(data)
 
 
 def _original_elements(record: OriginalRecord, loaded: LoadedDicom) -> Iterator[Element]:
