@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pydicom
+from pydicom.dataset import Dataset
 
 from monai_unlearnable.sources.dicom.cells import Cells
 from monai_unlearnable.sources.dicom.content import DicomContent
@@ -15,12 +16,13 @@ from monai_unlearnable.sources.dicom.elements import Element
 from monai_unlearnable.sources.dicom.layout import PixelLayout
 from monai_unlearnable.sources.dicom.syntaxes import LOSSY, syntax_text
 
-__all__ = ["MAXIMUM_RATIO", "check_compressed_size", "compressed_cells"]
+__all__ = ["MAXIMUM_RATIO", "check_compressed_size", "compressed_cells", "trusted_plugins"]
 
 MAXIMUM_RATIO = 4096
 """How much smaller a compressed image may be than its pixels; an empty image in JPEG-LS comes near."""
 
 _ALWAYS_ALLOWED_BYTES = 64 << 20
+_PLUGINS = ("pydicom", "pyjpegls", "pylibjpeg", "pillow")
 
 
 def compressed_cells(content: DicomContent, element: Element, layout: PixelLayout, *, data: bytes) -> Cells:
@@ -40,8 +42,7 @@ def compressed_cells(content: DicomContent, element: Element, layout: PixelLayou
     dataset = pydicom.dcmread(io.BytesIO(data), force=True)
     # Colours that lost something are read as most readers show them; of lossless ones the codec gives RGB itself.
     raw = content.transfer_syntax not in LOSSY
-    # The bits above the stored ones may be an overlay's, so pydicom must not clear them.
-    decoded, properties = decoder.as_array(dataset, raw=raw, correct_unused_bits=False)
+    decoded, properties = _decoded(decoder, dataset, raw=raw)
     _check_decoded(decoded, properties, layout)
     unsigned = np.ascontiguousarray(decoded).view(layout.cell_dtype)
     stored = unsigned.reshape(layout.frames, layout.rows, layout.columns, layout.samples)
@@ -76,6 +77,32 @@ def _fragment_count(element: Element) -> int:
     return max(count, 0)
 
 
+def _decoded(decoder: Any, dataset: Dataset, *, raw: bool) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
+    failures = []
+    for name in trusted_plugins(decoder):
+        try:
+            # The bits above the stored ones may be an overlay's, so pydicom must not clear them.
+            found: tuple[np.ndarray[Any, Any], dict[str, Any]] = decoder.as_array(
+                dataset, raw=raw, decoding_plugin=name, correct_unused_bits=False
+            )
+            return found
+        except Exception as error:  # codecs raise nearly everything on damaged pixels
+            failures.append(f"{name}: {str(error).splitlines()[-1:]}")
+    raise ValueError(
+        f"its pixels cannot be decoded ({'; '.join(failures)}). The file is damaged, or its codec is not handled. "
+        "Replace the file or take it out."
+    )
+
+
+def trusted_plugins(coder: Any) -> list[str]:
+    """Return the installed plugins of a pydicom decoder or encoder that damaged pixels cannot crash, in a fixed order.
+
+    GDCM's is left out: on damaged JPEG-LS it ends the whole process. The order is fixed so that pixels that lost
+    something are the same at every reading.
+    """
+    return [name for name in _PLUGINS if name in coder.available_plugins]
+
+
 def _decoder(transfer_syntax: str) -> Any:
     try:
         from pydicom.pixels import get_decoder
@@ -85,7 +112,7 @@ def _decoder(transfer_syntax: str) -> Any:
             f"(installed: {pydicom.__version__})."
         ) from error
     decoder = get_decoder(pydicom.uid.UID(transfer_syntax))
-    if not decoder.is_available:
+    if not trusted_plugins(decoder):
         raise ValueError(
             f"TransferSyntaxUID is {syntax_text(transfer_syntax)}, and no installed plugin decodes it. "
             "Install them: pip install 'monai-unlearnable[formats]'."

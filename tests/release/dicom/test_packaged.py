@@ -28,7 +28,7 @@ REASONS = {
     "not as its syntax says": r"has no value representation .*, as an Explicit VR file must",
     "bad number": r"NumberOfFrames is '1A'; it must be one whole number",
     "no image module": r"has no BitsAllocated, so its pixels cannot be read",
-    "no codec reads it": r"cannot be read as DICOM \(RuntimeError: Unable to decode",
+    "no codec reads it": r"its pixels cannot be decoded \(pylibjpeg: ",
 }
 
 COUNTS = {

@@ -13,6 +13,8 @@ import pytest
 from monai_unlearnable.errors import LedgerError, ReleaseError
 from monai_unlearnable.release.formats.dicom import changed_elements, write_restored
 from monai_unlearnable.sources.dicom import DicomImage
+from monai_unlearnable.sources.dicom.content import read_content
+from monai_unlearnable.sources.dicom.elements import elements_bytes
 from tests.release.dicom.writing import Protected, protect, restore
 from tests.sources.dicom.building import grey, write
 
@@ -64,6 +66,19 @@ def test_what_is_not_the_original_is_never_written(protected: Protected, tmp_pat
     with pytest.raises(ReleaseError, match="the image to write is uint16"):
         write_restored(tmp_path / "e.dcm", released=protected.path, image=protected.levels[0], record=record)
     assert not (tmp_path / "e.dcm").exists()
+
+
+def test_elements_out_of_order_and_a_meta_that_disagrees_come_back(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.dcm", grey())
+    content = read_content(path)
+    moved = sorted(content.elements, key=lambda one: one.tag == 0x00080018 or one.tag == 0x00080008)
+    meta = elements_bytes(content.meta).replace(b"1.2.826.0.1.1.1", b"1.2.826.0.1.1.9")
+    path.write_bytes(content.prefix + meta + elements_bytes(moved))
+    protected = protect(path, tmp_path / "b.dcm")
+    copy = read_content(protected.path)
+    assert [one.tag for one in copy.elements][-2:] == [0x00080008, 0x00080018]
+    assert copy.dataset.file_meta.MediaStorageSOPInstanceUID == copy.dataset.SOPInstanceUID
+    assert restore(protected, tmp_path / "c.dcm").read_bytes() == path.read_bytes()
 
 
 def test_a_zero_filled_negative_level_comes_back_bit_for_bit(tmp_path: Path) -> None:

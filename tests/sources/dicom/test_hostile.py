@@ -7,10 +7,19 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from pydicom.pixels import get_decoder
+from pydicom.uid import JPEGLSLossless
 
 from monai_unlearnable.errors import SourceError, UnlearnableError
-from monai_unlearnable.release.formats.dicom import ReleaseIdentity, UidMap, write_protected
+from monai_unlearnable.release.formats.dicom import (
+    ReleaseIdentity,
+    UidMap,
+    changed_elements,
+    write_protected,
+    write_restored,
+)
 from monai_unlearnable.sources.dicom import DicomImage, DicomSeries
+from monai_unlearnable.sources.dicom.compressed import trusted_plugins
 from monai_unlearnable.sources.dicom.image import load_dicom
 from tests.sources.dicom.building import grey, slice_file, write
 
@@ -56,6 +65,9 @@ def test_damaged_files_only_ever_raise_our_errors(tmp_path: Path, name: str, lit
             DicomImage().untouchable(path)
             levels = load_dicom(path).levels
             write_protected(tmp_path / "b.dcm", template=path, image=levels, identity=identity)
+            record = changed_elements(path, released=tmp_path / "b.dcm", keep_compressed=True)
+            write_restored(tmp_path / "c.dcm", released=tmp_path / "b.dcm", image=levels, record=record)
+            assert name == "image_dfl.dcm" or (tmp_path / "c.dcm").read_bytes() == path.read_bytes()
             outcomes[True] += 1
         except UnlearnableError as error:
             assert str(path) in str(error), f"seed {seed}: {error}"
@@ -102,6 +114,12 @@ def test_sequences_without_end_are_refused(tmp_path: Path) -> None:
     path.write_bytes(data[:at] + opened * 5000)
     with pytest.raises(SourceError, match="nested more than 32 deep"):
         DicomImage().header(path)
+
+
+def test_the_plugin_that_crashes_on_damaged_pixels_is_not_asked() -> None:
+    decoder = get_decoder(JPEGLSLossless)
+    assert "gdcm" in decoder.available_plugins
+    assert trusted_plugins(decoder) == ["pyjpegls", "pylibjpeg"]
 
 
 def test_a_deflated_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

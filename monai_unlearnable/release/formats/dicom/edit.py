@@ -54,8 +54,11 @@ def placed(elements: Iterable[Element], *new: Element) -> Elements:
     """Return elements with others in place of those of the same tag, or where their tag belongs."""
     result = list(elements)
     for one in new:
-        at = next((index for index, old in enumerate(result) if old.tag >= one.tag), len(result))
-        result[at : at + (at < len(result) and result[at].tag == one.tag)] = [one]
+        same = [index for index, old in enumerate(result) if old.tag == one.tag]
+        if same:
+            result[same[0]] = one
+        else:
+            result.insert(next((index for index, old in enumerate(result) if old.tag > one.tag), len(result)), one)
     return tuple(result)
 
 

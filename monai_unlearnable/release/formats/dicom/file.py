@@ -10,8 +10,8 @@ import numpy as np
 
 from monai_unlearnable.errors import ReleaseError
 from monai_unlearnable.release.formats.dicom import tags
-from monai_unlearnable.release.formats.dicom.edit import text_value, value_text
-from monai_unlearnable.release.formats.dicom.encode import with_value
+from monai_unlearnable.release.formats.dicom.edit import Elements, text_value, value_text
+from monai_unlearnable.release.formats.dicom.groups import with_group_lengths
 from monai_unlearnable.release.formats.dicom.pixel_data import PixelElements, compressed_pixels, native_pixels
 from monai_unlearnable.sources.dicom.cells import Cells
 from monai_unlearnable.sources.dicom.content import parse_content
@@ -21,7 +21,7 @@ from monai_unlearnable.sources.dicom.layout import pixel_layout
 from monai_unlearnable.sources.dicom.pixels import pixel_cells
 from monai_unlearnable.sources.dicom.syntaxes import DEFLATED
 
-__all__ = ["file_bytes", "with_pixels"]
+__all__ = ["file_bytes", "with_meta_text", "with_pixels"]
 
 
 def with_pixels(elements: Iterable[Element], loaded: LoadedDicom, cells: Cells) -> tuple[bytes, str]:
@@ -50,30 +50,20 @@ def with_pixels(elements: Iterable[Element], loaded: LoadedDicom, cells: Cells) 
 
 
 def file_bytes(prefix: bytes, meta: Iterable[Element], written: PixelElements) -> bytes:
-    """Put preamble, file meta information and data set together; the meta names instance and transfer syntax."""
-    instance = next((value_text(one) for one in written.elements if one.tag == tags.SOP_INSTANCE_UID), "")
-    named = []
-    for one in meta:
-        if one.tag == tags.META_INSTANCE_UID and value_text(one) != instance:
-            one = text_value(one, instance)
-        if one.tag == tags.META_TRANSFER_SYNTAX and value_text(one) != written.transfer_syntax:
-            one = text_value(one, written.transfer_syntax)
-        named.append(one)
+    """Put preamble, file meta information and data set together; the meta names the transfer syntax."""
     body = elements_bytes(written.elements)
     if written.transfer_syntax == DEFLATED:
         engine = zlib.compressobj(wbits=-zlib.MAX_WBITS)
         body = engine.compress(body) + engine.flush()
         body += b"\0" * (len(body) % 2)
-    return prefix + elements_bytes(_with_length(named, meta)) + body
+    return prefix + elements_bytes(with_meta_text(meta, tags.META_TRANSFER_SYNTAX, written.transfer_syntax)) + body
 
 
-def _with_length(named: list[Element], meta: Iterable[Element]) -> list[Element]:
-    """Change the length of the file meta information by as much as it grew."""
-    grown = len(elements_bytes(named)) - len(elements_bytes(meta))
-    if not named or named[0].tag != tags.META_LENGTH or len(named[0].value) != 4:
-        return named
-    length = int.from_bytes(named[0].value, "little") + grown
-    return [with_value(named[0], length.to_bytes(4, "little")), *named[1:]]
+def with_meta_text(meta: Iterable[Element], tag: int, text: str) -> Elements:
+    """Return file meta information that says something else under ``tag``, if it says anything there."""
+    meta = tuple(meta)
+    named = tuple(text_value(one, text) if one.tag == tag and value_text(one) != text else one for one in meta)
+    return with_group_lengths(meta, named)
 
 
 def _reads_back(data: bytes, path: Path, cells: Cells) -> bool:

@@ -14,6 +14,7 @@ from monai_unlearnable.release.formats.dicom import tags
 from monai_unlearnable.release.formats.dicom.edit import Elements, placed, text_value
 from monai_unlearnable.release.formats.dicom.encode import with_value
 from monai_unlearnable.sources.dicom.cells import Cells, cells_to_levels, native_bytes
+from monai_unlearnable.sources.dicom.compressed import trusted_plugins
 from monai_unlearnable.sources.dicom.elements import Element
 from monai_unlearnable.sources.dicom.image import LoadedDicom
 from monai_unlearnable.sources.dicom.layout import PixelLayout
@@ -102,6 +103,7 @@ def _encoded_frames(transfer_syntax: str, layout: PixelLayout, cells: Cells) -> 
     from pydicom.pixels import get_encoder
 
     encoder = get_encoder(UID(transfer_syntax))
+    plugin = trusted_plugins(encoder)[0]
     options: dict[str, Any] = {
         "rows": layout.rows,
         "columns": layout.columns,
@@ -119,5 +121,5 @@ def _encoded_frames(transfer_syntax: str, layout: PixelLayout, cells: Cells) -> 
     for frame in range(layout.frames):
         one = pixels[0, frame] if layout.samples == 1 else np.moveaxis(pixels[:, frame], 0, -1)
         source = one.tobytes() if transfer_syntax == _RLE else np.ascontiguousarray(one)
-        frames.append(bytes(encoder.encode(source, index=None, **options)))
+        frames.append(bytes(encoder.encode(source, encoding_plugin=plugin, **options)))
     return frames

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from monai_unlearnable.errors import ReleaseError
 from monai_unlearnable.release.formats.dicom import tags
-from monai_unlearnable.release.formats.dicom.edit import Elements, identified, placed
+from monai_unlearnable.release.formats.dicom.edit import Elements, identified, placed, value_text
 from monai_unlearnable.release.formats.dicom.encode import with_value
-from monai_unlearnable.release.formats.dicom.file import with_pixels
+from monai_unlearnable.release.formats.dicom.file import with_meta_text, with_pixels
 from monai_unlearnable.release.formats.dicom.identity import ReleaseIdentity
 from monai_unlearnable.release.formats.dicom.private import large_private_elements
 from monai_unlearnable.sources.dicom.cells import is_sign_extended, levels_to_cells
@@ -66,7 +66,9 @@ def write_protected(
         sign_extended = is_sign_extended(loaded.cells, layout)
         cells = levels_to_cells(image, loaded.cells, layout, sign_extended=sign_extended)
         elements = _with_extremes(identified(content, identity), image, loaded)
-        data, syntax = with_pixels(elements, loaded, cells)
+        instance = next(value_text(one) for one in elements if one.tag == tags.SOP_INSTANCE_UID)
+        meta = with_meta_text(content.meta, tags.META_INSTANCE_UID, instance)
+        data, syntax = with_pixels(elements, replace(loaded, content=replace(content, meta=meta)), cells)
         private = () if identity.drop_private else large_private_elements(content)
     path.write_bytes(data)
     return WrittenDicom(transfer_syntax=syntax, notices=_notices(content, syntax, private))
