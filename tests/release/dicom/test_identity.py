@@ -123,6 +123,8 @@ def test_nothing_changes_but_what_must(tmp_path: Path, syntax: str) -> None:
         *(name for name in new if re.search("Icon|DigitalSignatures|MACParameters", name)),
         *(name for name in new if re.match(r"ContributingEquipmentSequence(\[1\].*)?$", name)),
     }
+    gone = {"IconImageSequence", "DigitalSignaturesSequence", "MACParametersSequence"}
+    assert gone | {f"{deep}IconImageSequence", f"{deep}DigitalSignaturesSequence"} <= set(new)
     assert all(new[name] is None for name in new if re.search("Icon|DigitalSignatures|MACParameters", name))
     assert new["meta.MediaStorageSOPInstanceUID"] == new["SOPInstanceUID"] == UIDS.new(f"{SERIES}.1")
     assert new["SeriesInstanceUID"] == new[f"{deep}ReferencedSeriesSequence[0].SeriesInstanceUID"] == UIDS.new(SERIES)

@@ -13,6 +13,8 @@ from pydicom.uid import ImplicitVRLittleEndian
 
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.dicom import DicomImage, is_dicom
+from monai_unlearnable.sources.dicom.content import read_content
+from monai_unlearnable.sources.dicom.elements import elements_bytes
 from tests.sources.dicom.building import data_set, grey, save, write
 
 READER = DicomImage()
@@ -156,6 +158,15 @@ def test_unknown_syntax_and_no_pixels(tmp_path: Path) -> None:
         READER.header(path)
     path = save(tmp_path / "b.dcm", data_set(grey()))
     with pytest.raises(SourceError, match=r"has no PixelData \(it is CT Image Storage\), so there is no image"):
+        READER.header(path)
+
+
+def test_a_file_that_pydicom_reads_otherwise_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.dcm", grey())
+    content = read_content(path)
+    late = sorted(content.elements, key=lambda one: one.tag == 0x00080060)
+    path.write_bytes(content.prefix + elements_bytes(content.meta) + elements_bytes(late))
+    with pytest.raises(SourceError, match=r"not written as its TransferSyntaxUID says \(pydicom disagrees on 00080060"):
         READER.header(path)
 
 
