@@ -1,0 +1,120 @@
+"""A folder of DICOM slices as one volume."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monai_unlearnable.errors import SourceError
+from monai_unlearnable.sources.dicom.content import is_dicom, read_content
+from monai_unlearnable.sources.dicom.geometry import SliceOrder, order_slices
+from monai_unlearnable.sources.dicom.image import DicomHeader, LoadedDicom, load_dicom
+from monai_unlearnable.sources.dicom.slices import SliceFacts, read_slice_facts
+from monai_unlearnable.sources.image_file import ImageFormat
+from monai_unlearnable.types import StoredArray
+
+__all__ = ["DicomSeries"]
+
+_DIRECTORY_NAME = "DICOMDIR"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DicomSeries(ImageFormat):
+    """A folder whose DICOM files are the slices of one volume; each slice stays a file of its own.
+
+    The axes of a volume are ``(sample, slice, row, column)``; slices ascend along the normal of their plane, the row
+    direction x the column direction.
+
+    Attributes:
+        allow_lossy: take pixels that were compressed with loss; they are released without further loss.
+    """
+
+    allow_lossy: bool = False
+    name = "dicom"
+
+    def order(self, path: Path) -> SliceOrder:
+        """Return the slices in their order, from their headers.
+
+        Raises:
+            SourceError: a file cannot be read, or the files are not the slices of one volume.
+        """
+        slices, notices = [], []
+        for file, reason in _files(path):
+            if reason:
+                notices.append(f"{file.name} is left out: {reason}.")
+            else:
+                slices.append(read_slice_facts(read_content(file), allow_lossy=self.allow_lossy))
+        if not slices:
+            raise SourceError(f"{path}: holds no DICOM file. Name the folder of the slices themselves.")
+        order = order_slices(slices, folder=path)
+        return replace(order, notices=(*notices, *order.notices))
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """Return the files of the slices, in the order of the slice axis.
+
+        Raises:
+            SourceError: as :meth:`order`.
+        """
+        return tuple(one.path for one in self.order(path).slices)
+
+    def header(self, path: Path) -> DicomHeader:
+        """Read shape, type and units of the volume; see :meth:`ImageFormat.header`."""
+        order = self.order(path)
+        headers = [one.header for one in order.slices]
+        samples, *space = headers[0].shape
+        sizes = tuple(size for one in headers for size in one.level_sizes)
+        units = {one.unit for one in headers}
+        notices = order.notices
+        if len(set(sizes)) > 1:
+            text = f"A level has another size from slice to slice ({min(sizes):g} to {max(sizes):g})."
+            notices = (*notices, text)
+        return replace(
+            headers[0],
+            shape=(samples, len(headers), *space),
+            level_size=max(sizes),
+            level_sizes=sizes,
+            unit=units.pop() if len(units) == 1 else "",
+            notices=notices,
+        )
+
+    def read(self, path: Path) -> StoredArray:
+        """Read the stored integers, ``(sample, slice, row, column)``; see :meth:`ImageFormat.read`."""
+        return np.stack([one.levels for one in self._loaded(self.order(path))], axis=1)
+
+    def untouchable(self, path: Path) -> NDArray[np.bool_] | None:
+        """Return which voxels are padding; see :meth:`ImageFormat.untouchable`."""
+        order = self.order(path)
+        masks = [one.padding for one in self._loaded(order)]
+        if all(mask is None for mask in masks):
+            return None
+        empty = np.zeros(order.slices[0].header.shape, dtype=np.bool_)
+        return np.stack([empty if mask is None else mask for mask in masks], axis=1)
+
+    def _loaded(self, order: SliceOrder) -> Iterator[LoadedDicom]:
+        for one in order.slices:
+            yield _unchanged(one, load_dicom(one.path, allow_lossy=self.allow_lossy))
+
+
+def _unchanged(facts: SliceFacts, loaded: LoadedDicom) -> LoadedDicom:
+    if loaded.layout.shape != facts.header.shape or loaded.layout.dtype != facts.header.dtype:
+        raise SourceError(f"{facts.path}: was changed while the series was read. Read it again.")
+    return loaded
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield what lies in the folder, and why it is left out (empty if it is a slice)."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise SourceError(f"{folder}: is no folder that can be read ({error}).") from error
+    for entry in entries:
+        if entry.is_dir():
+            yield entry, "it is a folder"
+        elif entry.name.upper() == _DIRECTORY_NAME:
+            yield entry, "it is a list of files"
+        else:
+            yield entry, "" if is_dicom(entry) else "it is no DICOM file"
