@@ -71,8 +71,8 @@ class Stripes(PatternFamily):
 
     Pattern ``k`` is ``sign(cos(2 pi (<f_k, i> + phase_k)))`` with ``f_k`` in sixteenths of a cycle per pixel. One
     convolution and a mean over the image read it, at any place, so a network learns it within a few dozen steps,
-    before it learns what the images show; a block pattern of the same radius needs hundreds. The seed decides
-    which of the waves a class gets, and the phases.
+    before it learns what the images show; a block pattern of the same radius needs hundreds. The few best waves stay
+    apart when images are flipped or turned. The seed decides which of the waves a class gets, and the phases.
 
     Attributes:
         view_px: the size that readers are expected to look at images in, where that is not the stored one; stripes
@@ -200,10 +200,17 @@ def _half_lattice(dimensions: int) -> Iterator[Frequency]:
 
 
 def _rank(frequency: Frequency) -> int:
-    """Rank by how soon networks learn the wave: period 4 along axes and diagonals, then 8/3, then the rest."""
+    """Rank by how soon networks learn the wave, and by what keeps it apart from better ones.
+
+    First periods 4 and 8/3 along an axis or a diagonal, one of each kind: readers who flip images or turn them by
+    right angles cannot take one for another. Then their turned and other waves, which flips keep apart. At last the
+    mirror images of those before.
+    """
     sizes = set(map(abs, frequency)) - {0}
+    if min(frequency) < 0:
+        return 4
     if sizes in ({4}, {6}):
-        return 0 if sizes == {4} else 1
+        return 0 if sorted(frequency) == list(frequency) else 1
     return 2 if all(one % 2 == 0 for one in sizes) else 3
 
 

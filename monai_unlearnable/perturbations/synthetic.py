@@ -17,7 +17,7 @@ from monai_unlearnable.types import Deltas, Labels
 
 __all__ = ["MOST_COMBINED_LABELS", "Synthetic", "combinations_of"]
 
-MOST_COMBINED_LABELS = 5
+MOST_COMBINED_LABELS = 4
 """Up to so many label columns, every combination of them has a pattern of its own."""
 
 
@@ -28,7 +28,7 @@ class Synthetic(Perturbation):
     (Liu et al. 2023, section III; Yu et al., KDD 2022, section 4.) For class ``k`` every pixel of ``P_k`` is +1 or -1;
     patterns of two classes differ in 30 to 70 % of the pixels, so one linear threshold on ``<x, P_i - P_j>`` separates
     any two. :class:`Stripes` are learnt fastest by convolutional networks; :class:`Blocks` are the literature's. Of a
-    multi-label set with up to 5 label columns every combination of labels is a class. With more of them an image gets
+    multi-label set with up to 4 label columns every combination of labels is a class. With more of them an image gets
     ``sign(sum_k s_k P_k + 0.5 T)`` with ``s_k = +1`` where label ``k`` is set and -1 where it is not, and a fixed
     tie-break ``T``; near-opposite patterns would cancel there, hence the 70 %. All channels carry the same pattern, so
     that grey conversion does not remove it. For L2 budgets the pattern is scaled onto the sphere.

@@ -248,3 +248,8 @@ class TestSynthetic(PerturbationContract):
         batch = make_batch(SHAPES[0], LABEL)
         deltas = [self.make(BUDGETS[0], seed=seed).improve(batch) for seed in range(4)]
         assert len(Counter(delta.numpy().tobytes() for delta in deltas)) == 4
+
+
+class TestSyntheticStripes(TestSynthetic):
+    def make(self, budget: Budget, *, seed: int = 0) -> Perturbation:
+        return Synthetic(budget=budget, num_classes=CLASSES, seed=seed)
