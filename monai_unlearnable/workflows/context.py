@@ -24,6 +24,7 @@ from monai_unlearnable.perturbations.synthetic import MOST_COMBINED_LABELS, comb
 from monai_unlearnable.sources import Source, Task
 from monai_unlearnable.sources.dataset import ShapeBatches, SourceDataset
 from monai_unlearnable.stores import ClassKey, MappedStore, SampleKey
+from monai_unlearnable.workflows.faint import faint_class
 
 __all__ = ["ImageFacts", "RecipeContext", "objective_for"]
 
@@ -145,16 +146,17 @@ class RecipeContext:
         )
 
     def shares(self, *, faint_share: float) -> tuple[float, ...] | None:
-        """Return the share of the radius that each class's pattern uses: fainter for the rarest one.
+        """Return the share of the radius that each class's pattern uses: fainter for :func:`faint_class`.
 
         The classes of a multi-label set are its combinations of labels; None where those are too many.
         """
-        labels, count = torch.as_tensor(self.source.labels), self.num_classes
-        if self.source.task is Task.MULTI_LABEL:
-            if count > MOST_COMBINED_LABELS:
-                return None
-            labels, count = combinations_of(labels), 2**count
-        return Synthetic.shares_for(torch.bincount(labels, minlength=count).tolist(), faint_share=faint_share)
+        if self.source.task is Task.SINGLE_LABEL:
+            faint = faint_class(self.source)
+            return tuple(faint_share if at == faint else 1.0 for at in range(self.num_classes))
+        if self.num_classes > MOST_COMBINED_LABELS:
+            return None
+        counts = torch.bincount(combinations_of(torch.as_tensor(self.source.labels)), minlength=2**self.num_classes)
+        return Synthetic.shares_for(counts.tolist(), faint_share=faint_share)
 
     def loader(self, *, batch_size: int, shuffle: bool) -> DataLoader:
         """Return batches of the source's images in levels."""
