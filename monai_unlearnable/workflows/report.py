@@ -18,7 +18,7 @@ class ProtectReport:
         method: name of the perturbation.
         images: number of protected images.
         files: number of released files.
-        converted: how many of them were converted to another format (JPEG to PNG).
+        converted: how many of them were converted to another format (JPEG and BMP to PNG, .mhd to .mha).
         radius_given: the radius as given.
         radius_levels: the radius in levels of the stored files.
         passes: passes of the engine.

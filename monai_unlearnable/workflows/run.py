@@ -14,7 +14,9 @@ from typing import Any
 import torch
 
 from monai_unlearnable.budgets import Budget, LinfBudget, parse_radius
+from monai_unlearnable.budgets.intensity import RadiusUnit
 from monai_unlearnable.engines import ProtectionEngine, SaveProtection
+from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.release import (
     Ledger,
     Manifest,
@@ -55,7 +57,8 @@ class ProtectionRun:
         settings: effective settings of the method, JSON values, for the ledger.
         labels: CSV of ``file,label`` when ``source`` is the path of a folder.
         class_wise: one delta for each class in the place of one for each image.
-        radius: ``8/255``, ``'8 levels'``; a fraction is of the full scale for 8-bit images, else of their robust range.
+        radius: ``8/255``, ``'8 levels'``, ``'10 HU'``; a fraction is of the full scale for 8-bit images, else of their
+            robust range.
         norm: :class:`LinfBudget` or :class:`L2Budget`.
         seed: seed of everything random; by default drawn, and kept in the ledger only.
         device: where the surrogate runs.
@@ -237,9 +240,15 @@ def make_budget(radius: str | float, levels: IntensityRange, norm: type[Budget] 
     """Turn a radius as people write it into a budget of a source.
 
     For L2 a fraction is of the window's width too: ``1.0`` is the length of one pixel changed over the whole window.
+
+    Raises:
+        BudgetError: the radius is not understood, below one level, or in HU where not every file has the same HU.
     """
+    parsed = parse_radius(radius)
+    if parsed.unit is RadiusUnit.HU and levels.no_hu_reason:
+        raise BudgetError(f"radius {parsed}: {levels.no_hu_reason}. Use levels or a fraction.")
     return norm(
-        radius_levels=parse_radius(radius).levels(range_levels=levels.window_width_levels),
+        radius_levels=parsed.levels(range_levels=levels.window_width_levels, level_size_hu=levels.level_size_hu),
         low_level=levels.low_level,
         high_level=levels.high_level,
     )

@@ -22,7 +22,7 @@ def describe_protection(report: ProtectReport, release: Path, ledger: Path) -> s
         f"{report.radius_levels:g} levels, in {report.seconds:.0f} s{' (resumed)' if report.resumed else ''}",
     ]
     if report.converted:
-        lines.append(f"{report.converted} JPEG files were written as PNG: JPEG would damage the deltas")
+        lines.append(f"{report.converted} files were written in another format (JPEG and BMP as PNG, .mhd as .mha)")
     if report.surrogate_error is not None and report.method == "error_minimizing":
         lines.append(
             f"surrogate error on the protected images: {report.surrogate_error:.1%} after {report.passes} passes"
@@ -53,7 +53,11 @@ def describe_restoration(report: RestoreReport, output: Path) -> str:
     word = "restored" if report.held else "NOT ALL RESTORED"
     lines = [f"{word}: {len(report.files)} files, {report.images} images, bit for bit, in {output}"]
     if report.converted:
-        lines.append(f"{len(report.converted)} of them were JPEG: their decoded pixels are restored, as PNG")
+        lines.append(
+            f"{len(report.converted)} of them were JPEG, BMP or .mhd: their decoded pixels are restored, as PNG or .mha"
+        )
+    if report.identical:
+        lines.append(f"{len(report.identical)} of them are the source's files byte for byte")
     return "\n".join([*lines, *_failures(report.failures)])
 
 
