@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monai_unlearnable.errors import SourceError
+from monai_unlearnable.budgets import Budget, LinfBudget, parse_radius
+from monai_unlearnable.budgets.intensity import RadiusUnit
+from monai_unlearnable.errors import BudgetError, SourceError
 from monai_unlearnable.sources import Progress, Sample, Source
 from monai_unlearnable.workflows.file_facts import FileFacts, read_file_facts
 from monai_unlearnable.workflows.level_counts import LevelCounts
 
-__all__ = ["IntensityRange", "survey"]
+__all__ = ["IntensityRange", "make_budget", "survey"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,24 @@ def survey(source: Source, *, progress: Progress | None = None) -> IntensityRang
         )
     return IntensityRange(
         facts.low_level, facts.high_level, low, high, content.hexdigest(), facts.level_size_hu, facts.no_hu_reason
+    )
+
+
+def make_budget(radius: str | float, levels: IntensityRange, norm: type[Budget] = LinfBudget) -> Budget:
+    """Turn a radius as people write it into a budget of a source.
+
+    For L2 a fraction is of the window's width too: ``1.0`` is the length of one pixel changed over the whole window.
+
+    Raises:
+        BudgetError: the radius is not understood, below one level, or in HU where not every file has the same HU.
+    """
+    parsed = parse_radius(radius)
+    if parsed.unit is RadiusUnit.HU and levels.no_hu_reason:
+        raise BudgetError(f"radius {parsed}: {levels.no_hu_reason}. Use levels or a fraction.")
+    return norm(
+        radius_levels=parsed.levels(range_levels=levels.window_width_levels, level_size_hu=levels.level_size_hu),
+        low_level=levels.low_level,
+        high_level=levels.high_level,
     )
 
 

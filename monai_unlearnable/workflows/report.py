@@ -27,6 +27,7 @@ class ProtectReport:
         resumed: whether an interrupted run was taken up again.
         seconds: time of this run.
         verification: what re-reading the release against the ledger found.
+        notices: what the owner should know of the files before sharing them, in whole sentences.
     """
 
     method: str
@@ -40,6 +41,7 @@ class ProtectReport:
     resumed: bool
     seconds: float
     verification: VerifyReport
+    notices: tuple[str, ...] = ()
 
     @property
     def held(self) -> bool:

@@ -14,9 +14,7 @@ from typing import Any
 import torch
 
 from monai_unlearnable.budgets import Budget, LinfBudget, parse_radius
-from monai_unlearnable.budgets.intensity import RadiusUnit
 from monai_unlearnable.engines import ProtectionEngine, SaveProtection
-from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.release import (
     Ledger,
     Manifest,
@@ -33,12 +31,13 @@ from monai_unlearnable.stores import ClassKey, MappedStore, SampleKey, StoreHead
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext
 from monai_unlearnable.workflows.disk import errors_name, require_space
 from monai_unlearnable.workflows.folders import check_folders, check_writable
-from monai_unlearnable.workflows.intensity import IntensityRange, survey
+from monai_unlearnable.workflows.intensity import make_budget, survey
 from monai_unlearnable.workflows.later import SURROGATE_NAME
+from monai_unlearnable.workflows.notices import find_notices
 from monai_unlearnable.workflows.report import ProtectReport
 from monai_unlearnable.workflows.settings import take_up
 
-__all__ = ["ProtectionRun", "make_budget"]
+__all__ = ["ProtectionRun"]
 
 _PRIVATE_FILE = 0o600
 
@@ -171,6 +170,7 @@ class ProtectionRun:
             resumed=self.resumed,
             seconds=time.monotonic() - self._began,
             verification=verify_release(self.output, self.ledger, progress=self._report_on("verifying")),
+            notices=find_notices(self.source),
         )
 
     def close(self) -> None:
@@ -234,24 +234,6 @@ class ProtectionRun:
             manifest_fields=fields,
             progress=self._report_on("writing"),
         )
-
-
-def make_budget(radius: str | float, levels: IntensityRange, norm: type[Budget] = LinfBudget) -> Budget:
-    """Turn a radius as people write it into a budget of a source.
-
-    For L2 a fraction is of the window's width too: ``1.0`` is the length of one pixel changed over the whole window.
-
-    Raises:
-        BudgetError: the radius is not understood, below one level, or in HU where not every file has the same HU.
-    """
-    parsed = parse_radius(radius)
-    if parsed.unit is RadiusUnit.HU and levels.no_hu_reason:
-        raise BudgetError(f"radius {parsed}: {levels.no_hu_reason}. Use levels or a fraction.")
-    return norm(
-        radius_levels=parsed.levels(range_levels=levels.window_width_levels, level_size_hu=levels.level_size_hu),
-        low_level=levels.low_level,
-        high_level=levels.high_level,
-    )
 
 
 def _silent(name: str) -> Progress:

@@ -13,6 +13,7 @@ from monai_unlearnable.workflows.report import ProtectReport
 __all__ = ["describe_audit", "describe_protection", "describe_restoration", "describe_verification"]
 
 _MOST_FAILURES_SHOWN = 20
+_MOST_NOTICES_SHOWN = 5
 
 
 def describe_protection(report: ProtectReport, release: Path, ledger: Path) -> str:
@@ -29,6 +30,7 @@ def describe_protection(report: ProtectReport, release: Path, ledger: Path) -> s
         )
     lines += [
         describe_verification(report.verification, release),
+        *_notices(report.notices),
         f"release: {release}   (share this)",
         f"ledger:  {ledger}   (keep private: it takes the deltas off)",
     ]
@@ -90,3 +92,9 @@ def _failures(failures: Sequence[Failure]) -> list[str]:
     shown = [f"  FAILED {one}" for one in failures[:_MOST_FAILURES_SHOWN]]
     more = len(failures) - len(shown)
     return [*shown, *([f"  ... and {more} more"] if more else [])]
+
+
+def _notices(notices: Sequence[str]) -> list[str]:
+    more = len(notices) - _MOST_NOTICES_SHOWN
+    shown = [f"note: {one}" for one in notices[:_MOST_NOTICES_SHOWN]]
+    return [*shown, *([f"note: and {more} more (--json lists them all)"] if more > 0 else [])]

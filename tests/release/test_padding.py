@@ -39,7 +39,7 @@ def test_padding_stays_padding(tmp_path: Path, limit: int | None) -> None:
     for name in ("a/x.dcm", "b/x.dcm"):
         before, after = (pydicom.dcmread(folder / name).pixel_array for folder in (built.source_path, built.release))
         masks = [(one >= PADDING) & (one <= (limit or PADDING)) for one in (before, after)]
-        assert np.array_equal(*masks) and masks[0].any() and not masks[0].all()
+        assert np.array_equal(masks[0], masks[1]) and masks[0].any() and not masks[0].all()
         assert np.array_equal(before[masks[0]], after[masks[0]])
         assert np.array_equal(after.astype(int) - before, deltas.read([name])[0, 0].numpy())
         moved += int((before != after).sum())

@@ -91,7 +91,7 @@ def test_padding_is_no_foreground(tmp_path: Path) -> None:
     for number in range(2):
         cells = grey(rows=16, columns=16, seed=number, top=100) + np.uint16(1000)
         cells[0, :12] = 0
-        hu = {"RescaleSlope": 1, "RescaleIntercept": -1024, "PixelPaddingValue": 0}
+        hu: dict[str, Any] = {"RescaleSlope": 1, "RescaleIntercept": -1024, "PixelPaddingValue": 0}
         write(source / "ab"[number] / "a.dcm", cells, BitsStored=12, **hu)
     levels = survey(open_source(source))
     assert 1000 <= levels.window_low_level < levels.window_high_level <= 1100

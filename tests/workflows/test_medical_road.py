@@ -206,3 +206,15 @@ def test_an_older_ledger_is_refused(tmp_path: Path) -> None:
     (road.ledger / "ledger.json").write_text(json.dumps(content | {"version": 1}))
     with pytest.raises(ValueError, match=r"not a ledger of version 2\. If another version of this package wrote it"):
         verify_release(road.release, road.ledger)
+
+
+def test_the_owner_is_told_what_stays_in_the_release(shared_data: Path, tmp_path: Path) -> None:
+    _, labels = ct_series(shared_data, tmp_path / "source")
+    (tmp_path / "source/first/1-02.dcm").unlink()
+    (tmp_path / "source/first/notes.txt").write_text("no slice")
+    one = pydicom.dcmread(tmp_path / "source/first/1-01.dcm")
+    one.private_block(0x0029, "A COPY", create=True).add_new(0x10, "OB", bytes(5000))
+    one.save_as(tmp_path / "source/first/1-01.dcm")
+    notices = Road(tmp_path, labels=labels).protect().notices
+    assert any(one.startswith("first: notes.txt is left out: it is no DICOM file") for one in notices)
+    assert any("first/1-01.dcm: private elements as large as an image stay in the release" in one for one in notices)
