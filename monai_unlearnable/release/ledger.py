@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +26,8 @@ _LEDGER_NAME = "ledger.json"
 _JOURNAL_NAME = "journal.jsonl"
 _LOCK_NAME = "lock"
 _PRIVATE_FOLDER = 0o700
-_VERSION = 1
+_VERSION = 2
+_UID_SECRET_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,9 @@ class LedgerContent:
         status: ``running``, or ``complete`` once every file of the release is on the disk.
         configuration: the effective configuration of the run, seed included.
         release_path: where the run writes its release.
-        format: name of the release's file format ('' while running).
+        uid_secret: random bytes in hexadecimal that new DICOM UIDs are made with, so that a run that is taken up again
+            gives the same.
+        format: name of the format of every file with images, or ``mixed`` ('' while running).
         protected_array: name of the protected array, where files hold several.
         budget: the budget of the release (None while running).
         manifest_sha256: hash of the public manifest ('' while running).
@@ -45,11 +50,17 @@ class LedgerContent:
     status: str
     configuration: Mapping[str, Any]
     release_path: str
+    uid_secret: str
     format: str = ""
     protected_array: str = ""
     budget: ReleaseBudget | None = None
     manifest_sha256: str = ""
     files: tuple[FileRecord, ...] = ()
+
+    @property
+    def image_count(self) -> int:
+        """Number of protected images; a volume in several files is one."""
+        return len({sample.sample_id for file in self.files for sample in file.samples})
 
 
 @dataclass(frozen=True)
@@ -147,7 +158,7 @@ def hold_ledger(
         elif not holds_nothing(target):
             raise ReleaseError(f"{target}: is not empty; a release is never written over anything. Give a new folder.")
         else:
-            ledger.write(LedgerContent("running", wanted, str(target.resolve())))
+            ledger.write(LedgerContent("running", wanted, str(target.resolve()), secrets.token_hex(_UID_SECRET_BYTES)))
         try:
             yield ledger
         finally:
@@ -168,12 +179,16 @@ def read_ledger(directory: str | Path) -> LedgerContent:
     except (OSError, ValueError, RecursionError) as error:
         raise LedgerError(f"{path}: cannot be read ({error}).") from error
     if not isinstance(fields, dict) or fields.pop("version", None) != _VERSION:
-        raise LedgerError(f"{path}: is not a ledger of version {_VERSION}.")
-    texts = ("status", "release_path", "format", "protected_array", "manifest_sha256")
+        raise LedgerError(
+            f"{path}: is not a ledger of version {_VERSION}. If another version of this package wrote it, use that one."
+        )
+    texts = ("status", "release_path", "uid_secret", "format", "protected_array", "manifest_sha256")
     if set(fields) != set(LedgerContent.__dataclass_fields__) or not all(isinstance(fields[one], str) for one in texts):
         raise LedgerError(f"{path}: does not have the fields of a ledger; it is damaged.")
     if not isinstance(fields["files"], list) or not isinstance(fields["configuration"], dict):
         raise LedgerError(f"{path}: its files or configuration are damaged.")
+    if re.fullmatch(rf"[0-9a-f]{{{2 * _UID_SECRET_BYTES}}}", fields["uid_secret"]) is None:
+        raise LedgerError(f"{path}: its secret for new UIDs is damaged.")
     files = tuple(parse_file_record(one, where=str(path)) for one in fields["files"])
     try:
         budget = ReleaseBudget(**fields["budget"]) if fields["budget"] is not None else None

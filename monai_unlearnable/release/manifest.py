@@ -67,9 +67,11 @@ class ManifestFile:
     Attributes:
         name: path relative to the release.
         sha256: hash of the file.
-        images: how many protected images it holds.
+        images: how many protected images it holds (of a slice: 1).
         source_format: format of the source's file.
         converted: whether the release's format is another one.
+        format: format of the released file.
+        volume: folder of the volume that this file is a slice of ('' where it holds whole images).
     """
 
     name: str
@@ -77,6 +79,8 @@ class ManifestFile:
     images: int
     source_format: str
     converted: bool
+    format: str
+    volume: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +91,7 @@ class Manifest:
         fields: what the run says about itself.
         task: ``single_label`` or ``multi_label``.
         class_names: a name for each class or label column.
-        format: ``npz`` or ``png``.
+        format: format of every file with images, such as ``png``, or ``mixed``.
         protected_array: name of the protected array of an ``.npz`` file; else ''.
         files: every file of the release but the manifest.
         software_version: version of this package that wrote the release.
@@ -103,8 +107,9 @@ class Manifest:
 
     @property
     def image_count(self) -> int:
-        """Number of protected images."""
-        return sum(one.images for one in self.files)
+        """Number of protected images; a volume in several files is one."""
+        volumes = {one.volume for one in self.files if one.volume}
+        return sum(one.images for one in self.files if not one.volume) + len(volumes)
 
     @property
     def converted_count(self) -> int:
@@ -123,7 +128,7 @@ class Manifest:
             ReleaseError: a field breaks the schema.
         """
         value = {
-            "schema_version": 1,
+            "schema_version": 2,
             "software": {"name": "monai-unlearnable", "version": self.software_version},
             "method": self.fields.method,
             "configuration": dict(self.fields.configuration),

@@ -10,16 +10,14 @@ from numpy.typing import NDArray
 
 from monai_unlearnable.errors import LedgerError, ReleaseError, StoreError
 from monai_unlearnable.release.budget import ReleaseBudget
-from monai_unlearnable.release.formats.base import ReleaseFormat
-from monai_unlearnable.release.formats.npz import NpzFormat
-from monai_unlearnable.release.formats.png import PngFormat
+from monai_unlearnable.release.formats.by_name import ReleaseFormats
 from monai_unlearnable.release.hashing import pixels_sha256
 from monai_unlearnable.release.ledger import LedgerContent, read_ledger
 from monai_unlearnable.release.records import SampleRecord
 from monai_unlearnable.stores.mapped import MappedStore
 from monai_unlearnable.types import StoredArray
 
-__all__ = ["OwnerSide", "open_owner_side", "release_format"]
+__all__ = ["OwnerSide", "open_owner_side"]
 
 
 @dataclass(frozen=True)
@@ -30,24 +28,33 @@ class OwnerSide:
         content: what ``ledger.json`` holds.
         budget: the budget of the release.
         deltas: the applied deltas by sample id.
-        format: how the released files are read and written.
+        formats: how the released files are read and written.
     """
 
     content: LedgerContent
     budget: ReleaseBudget
     deltas: MappedStore
-    format: ReleaseFormat
+    formats: ReleaseFormats
 
     def delta(self, sample: SampleRecord, shape: tuple[int, ...]) -> NDArray[np.int64]:
-        """Return the applied delta of an image, int64 levels.
+        """Return the applied delta of an image, or of the slice that a file holds of it, int64 levels.
+
+        Args:
+            sample: which image.
+            shape: of what the file holds, ``(channel, *space)``.
 
         Raises:
             ReleaseError: the ledger has no delta of this shape for it.
         """
-        if sample.sample_id not in self.deltas or self.deltas.shape(sample.sample_id) != shape:
+        whole = self.deltas.shape(sample.sample_id) if sample.sample_id in self.deltas else ()
+        expected = whole if sample.part is None else (*whole[:1], *whole[2:])
+        if expected != shape or (sample.part is not None and sample.part >= whole[1]):
             raise ReleaseError("the ledger holds no delta of this image's shape")
-        levels: NDArray[np.int64] = self.deltas.read([sample.sample_id])[0].numpy().astype(np.int64)
-        return levels
+        region = [slice(0, size) for size in whole]
+        if sample.part is not None:
+            region[1] = slice(sample.part, sample.part + 1)
+        levels: NDArray[np.int64] = self.deltas.read_region(sample.sample_id, tuple(region)).numpy().astype(np.int64)
+        return levels.reshape(shape)
 
     def original(self, sample: SampleRecord, released: StoredArray) -> StoredArray:
         """Take the delta off a released image and prove that the result is the original.
@@ -80,19 +87,9 @@ def open_owner_side(ledger: str | Path) -> OwnerSide:
     except StoreError as error:
         raise LedgerError(f"{ledger}: its deltas cannot be read ({error}).") from error
     try:
-        return OwnerSide(content, content.budget, deltas, release_format(content.format, content.protected_array))
+        formats = ReleaseFormats(protected_array=content.protected_array)
+        for name in {one.format for one in content.files if one.samples}:
+            formats.named(name)
+        return OwnerSide(content, content.budget, deltas, formats)
     except ReleaseError as error:
         raise LedgerError(f"{ledger}: {error}") from error
-
-
-def release_format(name: str, protected_array: str) -> ReleaseFormat:
-    """Return the file format that a manifest or ledger names.
-
-    Raises:
-        ReleaseError: there is no such format.
-    """
-    if name == PngFormat.name:
-        return PngFormat()
-    if name == NpzFormat.name:
-        return NpzFormat(split=protected_array.removesuffix("_images"))
-    raise ReleaseError(f"there is no release format {name!r}.")

@@ -24,12 +24,15 @@ class SampleRecord:
         label: class index, or a list of 0/1.
         original_sha256: hash of the original's type, shape and pixels.
         released_sha256: hash of the released image's type, shape and pixels.
+        part: None where the file holds the whole image; of a volume that lies in several files, which slice of its
+            first space axis this file holds (both hashes are the slice's).
     """
 
     sample_id: str
     label: int | list[int]
     original_sha256: str
     released_sha256: str
+    part: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,12 @@ class FileRecord:
         name: path relative to the release.
         sha256: hash of the released file.
         source_sha256: hash of the source's file ('' for a file that is made by the release).
-        source_format: ``npz``, ``png``, ``jpeg``, ``bmp``, or ``csv``.
+        source_format: format of the source's file, such as ``jpeg``, or ``csv``.
         converted: whether the source's file was of another format.
         untouched: hash of each named part that is not protected.
         samples: its images, in order.
+        format: format of the released file, such as ``png``, or ``csv``.
+        original: what the format keeps of the source's file to give it back ('' where it needs nothing).
     """
 
     name: str
@@ -53,6 +58,8 @@ class FileRecord:
     converted: bool
     untouched: dict[str, str]
     samples: tuple[SampleRecord, ...]
+    format: str
+    original: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
@@ -72,7 +79,8 @@ def parse_file_record(value: object, *, where: str) -> FileRecord:
     where = f"{where}: file {name!r}"
     _require(isinstance(samples, list) and isinstance(untouched, dict), f"{where}: samples or untouched are no lists.")
     _require(isinstance(entry["converted"], bool), f"{where}: converted={entry['converted']!r} is not true or false.")
-    _require(isinstance(entry["source_format"], str), f"{where}: source_format is no text.")
+    for text in ("source_format", "format", "original"):
+        _require(isinstance(entry[text], str), f"{where}: {text} is no text.")
     for text in (entry["sha256"], *untouched.values(), *([entry["source_sha256"]] if entry["source_sha256"] else [])):
         _require_sha256(text, where)
     return FileRecord(**{**entry, "samples": tuple(_parse_sample(one, where=where) for one in samples)})
@@ -83,6 +91,8 @@ def _parse_sample(value: object, *, where: str) -> SampleRecord:
     _require(isinstance(entry["sample_id"], str), f"{where}: sample_id {entry['sample_id']!r} is no text.")
     label = entry["label"] if isinstance(entry["label"], list) else [entry["label"]]
     _require(all(type(one) is int for one in label), f"{where}: label {entry['label']!r} is no whole number.")
+    part = entry["part"]
+    _require(part is None or (type(part) is int and part >= 0), f"{where}: part {part!r} is no number of a slice.")
     _require_sha256(entry["original_sha256"], where)
     _require_sha256(entry["released_sha256"], where)
     return SampleRecord(**entry)

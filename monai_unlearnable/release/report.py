@@ -64,15 +64,17 @@ class RestoreReport:
 
     Attributes:
         files: files that were written, each proved to hold the original pixels.
-        images: images in them.
+        images: images that are whole in them.
         converted: those of the files whose source was of another format (the pixels are the decoded ones).
         failures: files that could not be restored; they were not written.
+        identical: files that are the source's byte for byte, not only in every pixel.
     """
 
     files: tuple[str, ...]
     images: int
     converted: tuple[str, ...]
     failures: tuple[Failure, ...]
+    identical: tuple[str, ...] = ()
 
     @property
     def held(self) -> bool:

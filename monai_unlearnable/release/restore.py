@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def restore_release(
     """Write the originals of a release, each proved by the ledger's hash of its pixels before it appears.
 
     Files get the names and formats of the release: a source that was JPEG comes back as a PNG of its decoded pixels,
-    and the report names it.
+    and the report names it. It also names every file that is the source's byte for byte, as uncompressed DICOM is.
 
     Args:
         release: the folder of protected files.
@@ -49,24 +50,35 @@ def restore_release(
     target.mkdir(parents=True, exist_ok=True)
     restored: list[FileRecord] = []
     failures: list[Failure] = []
-    done, total = 0, sum(len(one.samples) for one in owner.content.files)
+    identical: list[str] = []
+    done, total = set[str](), owner.content.image_count
     for record in owner.content.files:
         try:
             _restore_file(owner, record, folder, target)
             restored.append(record)
+            if file_sha256(target / record.name) == record.source_sha256:
+                identical.append(record.name)
         except (UnlearnableError, OSError) as error:
             failures.append(Failure(record.name, str(error)))
-        done += len(record.samples)
+        done.update(one.sample_id for one in record.samples)
         if progress is not None:
-            progress(done, total)
+            progress(len(done), total)
     for parent in {(target / one.name).parent for one in restored}:
         sync_directory(parent)
     return RestoreReport(
         files=tuple(one.name for one in restored),
-        images=sum(len(one.samples) for one in restored),
+        images=_whole_images(owner, restored),
         converted=tuple(one.name for one in restored if one.converted),
         failures=tuple(failures),
+        identical=tuple(identical),
     )
+
+
+def _whole_images(owner: OwnerSide, restored: list[FileRecord]) -> int:
+    """Count images of which every file was restored."""
+    everything = Counter(sample.sample_id for file in owner.content.files for sample in file.samples)
+    back = Counter(sample.sample_id for file in restored for sample in file.samples)
+    return sum(back[one] == count for one, count in everything.items())
 
 
 def _restore_file(owner: OwnerSide, record: FileRecord, folder: Path, target: Path) -> None:
@@ -78,14 +90,16 @@ def _restore_file(owner: OwnerSide, record: FileRecord, folder: Path, target: Pa
             if file_sha256(unfinished) != record.sha256:
                 raise ReleaseError("its checksum is not the one that was published")
             return
-        if owner.format.untouched_sha256(released) != record.untouched:
+        form = owner.formats.named(record.format)
+        if form.untouched_sha256(released) != record.untouched:
             raise ReleaseError("what is not protected is not as it was in the source")
-        owner.format.write(unfinished, template=released, images=_originals(owner, record, released))
+        images = _originals(owner, record, released)
+        form.restore(unfinished, released=released, images=images, kept=record.original)
         _prove(owner, record, unfinished)
 
 
 def _originals(owner: OwnerSide, record: FileRecord, released: Path) -> Iterator[StoredArray]:
-    for index, image in enumerate(owner.format.read(released)):
+    for index, image in enumerate(owner.formats.named(record.format).read(released)):
         if index >= len(record.samples):
             raise ReleaseError(f"holds more than the {len(record.samples)} images that were released")
         sample = record.samples[index]
@@ -97,8 +111,9 @@ def _originals(owner: OwnerSide, record: FileRecord, released: Path) -> Iterator
 
 def _prove(owner: OwnerSide, record: FileRecord, path: Path) -> None:
     """Read a restored file back and compare it with the ledger before it gets its name."""
-    found = [pixels_sha256(image) for image in owner.format.read(path)]
+    form = owner.formats.named(record.format)
+    found = [pixels_sha256(image) for image in form.read(path)]
     if found != [one.original_sha256 for one in record.samples]:
         raise ReleaseError("the file read back does not hold the original pixels")
-    if owner.format.untouched_sha256(path) != record.untouched:
+    if form.untouched_sha256(path) != record.untouched:
         raise ReleaseError("the file read back does not hold what was not protected")

@@ -10,9 +10,10 @@ import numpy as np
 
 from monai_unlearnable.errors import ReleaseError, UnlearnableError
 from monai_unlearnable.release.formats.base import ReleaseFormat
+from monai_unlearnable.release.formats.by_name import ReleaseFormats
 from monai_unlearnable.release.hashing import file_sha256, pixels_sha256
-from monai_unlearnable.release.manifest import MANIFEST_NAME, read_manifest
-from monai_unlearnable.release.owner import OwnerSide, open_owner_side, release_format
+from monai_unlearnable.release.manifest import MANIFEST_NAME, ManifestFile, read_manifest
+from monai_unlearnable.release.owner import OwnerSide, open_owner_side
 from monai_unlearnable.release.paths import locate
 from monai_unlearnable.release.records import FileRecord, SampleRecord
 from monai_unlearnable.release.report import Failure, VerifyReport
@@ -52,17 +53,17 @@ def verify_release(
     tally = _Tally(folder)
     _check_manifest(tally, owner)
     if owner is not None:
-        total = sum(len(one.samples) for one in owner.content.files)
         for record in owner.content.files:
             _check_file(tally, owner, record)
             if progress is not None:
-                progress(tally.images, total)
-    elif tally.format is not None:
-        total = sum(tally.expected.values())
-        for name, count in tally.expected.items():
-            _check_decodes(tally, name, count)
+                progress(tally.images, owner.content.image_count)
+        for sample_id, parts in tally.volumes.items():
+            _check_volume(tally, owner, sample_id, parts)
+    else:
+        for file in tally.expected:
+            _check_decodes(tally, file)
             if progress is not None:
-                progress(tally.images, total)
+                progress(tally.images, tally.image_count)
     return VerifyReport(
         mode="public" if owner is None else "owner",
         files=len(tally.names),
@@ -79,15 +80,23 @@ class _Tally:
     """What has been found so far."""
 
     folder: Path
-    format: ReleaseFormat | None = None
+    formats: ReleaseFormats = field(default_factory=ReleaseFormats)
     names: set[str] = field(default_factory=set)
-    expected: dict[str, int] = field(default_factory=dict)
+    expected: tuple[ManifestFile, ...] = ()
+    image_count: int = 0
+    volumes: dict[str, list[int]] = field(default_factory=dict)
     failures: dict[Failure, None] = field(default_factory=dict)
     checksums: dict[str, str] = field(default_factory=dict)
     images: int = 0
     pixels: int = 0
     pixels_held: int = 0
     largest: int = 0
+
+    def see(self, volume: str, part: int = 0) -> None:
+        """Count a slice of a volume; all of them are one image."""
+        if volume not in self.volumes:
+            self.images += 1
+        self.volumes.setdefault(volume, []).append(part)
 
     def fail(self, file: str, reason: object, sample_id: str = "") -> None:
         """Note a failure once."""
@@ -107,7 +116,7 @@ def _check_manifest(tally: _Tally, owner: OwnerSide | None) -> None:
     except ReleaseError as error:
         tally.fail(MANIFEST_NAME, error)
         return
-    tally.format = release_format(manifest.format, manifest.protected_array)
+    tally.formats = ReleaseFormats(protected_array=manifest.protected_array)
     if owner is not None:
         if file_sha256(tally.folder / MANIFEST_NAME) != owner.content.manifest_sha256:
             tally.fail(MANIFEST_NAME, "is not the manifest that the ledger's run wrote")
@@ -115,7 +124,8 @@ def _check_manifest(tally: _Tally, owner: OwnerSide | None) -> None:
         for name in sorted(listed ^ known):
             tally.fail(name, "is listed by only one of manifest and ledger")
     _check_checksums(tally, {one.name: one.sha256 for one in manifest.files})
-    tally.expected = {one.name: one.images for one in manifest.files if one.images}
+    tally.expected = tuple(one for one in manifest.files if one.images)
+    tally.image_count = manifest.image_count
     _check_surplus(tally)
     _check_opens(tally, manifest.image_count)
 
@@ -141,24 +151,25 @@ def _check_surplus(tally: _Tally) -> None:
 
 def _check_opens(tally: _Tally, image_count: int) -> None:
     """Check that a stranger can open the folder and finds as many labelled images as were published."""
-    split = getattr(tally.format, "split", "train")
     try:
-        found = len(open_source(tally.folder, split=split))
+        found = len(open_source(tally.folder, split=tally.formats.split))
         if found != image_count:
             tally.fail(MANIFEST_NAME, f"lists {image_count} images, the folder opens with {found}")
     except (UnlearnableError, OSError) as error:
         tally.fail(MANIFEST_NAME, f"the folder does not open as a labelled source: {error}")
 
 
-def _check_decodes(tally: _Tally, name: str, count: int) -> None:
-    assert tally.format is not None
+def _check_decodes(tally: _Tally, file: ManifestFile) -> None:
     try:
-        found = sum(1 for _ in tally.format.read(locate(tally.folder, name)))
-        tally.images += found
-        if found != count:
-            tally.fail(name, f"holds {found} images, the manifest says {count}")
+        found = sum(1 for _ in tally.formats.named(file.format).read(locate(tally.folder, file.name)))
+        if file.volume:
+            tally.see(file.volume)
+        else:
+            tally.images += found
+        if found != file.images:
+            tally.fail(file.name, f"holds {found} images, the manifest says {file.images}")
     except (UnlearnableError, OSError) as error:
-        tally.fail(name, f"cannot be decoded: {error}")
+        tally.fail(file.name, f"cannot be decoded: {error}")
 
 
 def _check_file(tally: _Tally, owner: OwnerSide, record: FileRecord) -> None:
@@ -168,11 +179,16 @@ def _check_file(tally: _Tally, owner: OwnerSide, record: FileRecord) -> None:
         return
     try:
         path = locate(tally.folder, record.name)
-        if owner.format.untouched_sha256(path) != record.untouched:
+        form = owner.formats.named(record.format)
+        if form.untouched_sha256(path) != record.untouched:
             tally.fail(record.name, "what is not protected is not as it was in the source")
-        for sample, released in zip(record.samples, owner.format.read(path), strict=True):
-            tally.images += 1
+        for sample, released in zip(record.samples, form.read(path), strict=True):
+            if sample.part is None:
+                tally.images += 1
+            else:
+                tally.see(sample.sample_id, sample.part)
             _check_sample(tally, owner, record, sample, released)
+            _check_padding(tally, owner, form, record, released)
     except ValueError as error:  # every error of this package that reading can raise is one, and so is zip's
         tally.fail(record.name, f"cannot be decoded: {error}")
 
@@ -200,3 +216,31 @@ def _check_sample(
         tally.fail(record.name, f"levels {low} to {high} leave {span.low} to {span.high}", sample.sample_id)
     if len(tally.failures) == before:
         tally.pixels_held += released.size
+
+
+def _check_padding(
+    tally: _Tally, owner: OwnerSide, form: ReleaseFormat, record: FileRecord, released: StoredArray
+) -> None:
+    """Check that padding stayed as it was, and that nothing else became padding."""
+    if len(record.samples) != 1:
+        return
+    path, sample = locate(tally.folder, record.name), record.samples[0]
+    now = form.untouchable(path)
+    if now is None:
+        return
+    delta = owner.delta(sample, released.shape)
+    before = form.untouchable(path, owner.original(sample, released))
+    if before is None or not np.array_equal(now, before) or bool((delta[now] != 0).any()):
+        tally.fail(record.name, "its padding is not as it was in the source", sample.sample_id)
+
+
+def _check_volume(tally: _Tally, owner: OwnerSide, sample_id: str, parts: list[int]) -> None:
+    """Check a volume as a whole: every slice is there once, and all of them together are inside the budget."""
+    shape = owner.deltas.shape(sample_id) if sample_id in owner.deltas else ()
+    if sorted(parts) != list(range(shape[1] if len(shape) > 1 else 0)):
+        tally.fail(sample_id, f"{len(set(parts))} slices are there, the ledger has {shape[1:2]}", sample_id)
+        return
+    delta = owner.deltas.read([sample_id])[0].numpy().astype(np.int64)
+    if not owner.budget.holds(delta):
+        reached, allowed = owner.budget.measure(delta), owner.budget.radius_levels
+        tally.fail(sample_id, f"changed by {reached:g} levels, the budget is {allowed:g}", sample_id)

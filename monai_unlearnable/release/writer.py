@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
@@ -12,9 +12,12 @@ import torch
 from monai_unlearnable.errors import LedgerError, ReleaseError, StoreError
 from monai_unlearnable.release.atomic import UNFINISHED_PREFIX, atomic_file, sync_directory, write_bytes
 from monai_unlearnable.release.budget import ReleaseBudget
+from monai_unlearnable.release.formats.by_name import ReleaseFormats
+from monai_unlearnable.release.formats.dicom import ReleaseIdentity, UidMap, known_uids
 from monai_unlearnable.release.hashing import bytes_sha256, file_sha256, pixels_sha256
 from monai_unlearnable.release.ledger import Ledger
 from monai_unlearnable.release.manifest import MANIFEST_NAME, Manifest, ManifestFields, ManifestFile
+from monai_unlearnable.release.padding import add_delta, off_padding
 from monai_unlearnable.release.paths import holds_nothing, locate
 from monai_unlearnable.release.plan import PlannedFile, ReleasePlan, plan_release
 from monai_unlearnable.release.records import FileRecord, SampleRecord
@@ -67,16 +70,16 @@ def write_release(
     applied = _open_applied(source, store, ledger)
     records = _records_on_disk(folder, ledger, plan)
     ledger.append(())  # from here on the folder is known to be this run's
-    run = _Run(source, store, keys, applied, manifest_fields.budget, folder, plan)
-    done = sum(len(one.samples) for one in records.values())
+    run = _Run(source, store, keys, applied, manifest_fields.budget, folder, _formats(plan, ledger))
+    done = {sample.sample_id for one in records.values() for sample in one.samples}
     missing = [one for one in plan.files if one.name not in records]
     for start in range(0, len(missing), _BATCH_FILES):
         written = []
         for file in missing[start : start + _BATCH_FILES]:
             written.append(run.write(file))
-            done += len(file.indices)
+            done.update(one.sample_id for one in written[-1].samples)
             if progress is not None:
-                progress(done, len(source))
+                progress(len(done), len(source))
         for parent in {(folder / one.name).parent for one in written}:
             sync_directory(parent)
         applied.flush()  # what the ledger says is there must be there after a power cut, too
@@ -84,11 +87,11 @@ def write_release(
         records.update({one.name: one for one in written})
     for name, data in plan.extra_files.items():
         write_bytes(folder / name, data)
-        records[name] = FileRecord(name, bytes_sha256(data), "", "csv", False, {}, ())
+        records[name] = FileRecord(name, bytes_sha256(data), "", "csv", False, {}, (), "csv")
     return _finish(folder, ledger, plan, records, manifest_fields, source)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Run:
     source: Source
     store: DeltaStore
@@ -96,35 +99,57 @@ class _Run:
     applied: MappedStore
     budget: ReleaseBudget
     folder: Path
-    plan: ReleasePlan
+    formats: ReleaseFormats
+    newest: tuple[int, StoredArray, StoredArray] | None = None  # slices of a volume follow each other
 
     def write(self, file: PlannedFile) -> FileRecord:
         """Write one file of the release and the deltas of its images."""
         samples: list[SampleRecord] = []
-        path = self.folder / file.name
+        path, form = self.folder / file.name, self.formats.named(file.format)
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(path, sync_folder=False) as unfinished:
-            self.plan.format.write(unfinished, template=file.template, images=self._protected(file, samples))
+            form.write(unfinished, template=file.template, images=self._protected(file, samples))
         return FileRecord(
             name=file.name,
             sha256=file_sha256(path),
             source_sha256=file_sha256(file.template),
             source_format=file.source_format,
             converted=file.converted,
-            untouched=self.plan.format.untouched_sha256(file.template),
+            untouched=form.untouched_sha256(file.template),
             samples=tuple(samples),
+            format=file.format,
+            original=form.keep(file.template, released=path),
         )
 
     def _protected(self, file: PlannedFile, samples: list[SampleRecord]) -> Iterator[StoredArray]:
         for index in file.indices:
-            sample_id, original = self.source.sample_ids[index], self.source.read(index)
-            delta = self.store.read([self.keys[index]])[0].numpy()
-            applied = self.budget.apply(original, delta, where=sample_id)
-            protected = (original.astype(np.int64) + applied).astype(original.dtype)
-            self.applied.write([sample_id], torch.from_numpy(applied)[None])
-            label = self.source.labels[index].tolist()
-            samples.append(SampleRecord(sample_id, label, pixels_sha256(original), pixels_sha256(protected)))
+            original, protected = self._image(index)
+            if file.part is not None:
+                original, protected = (np.ascontiguousarray(one[:, file.part]) for one in (original, protected))
+            sample_id, label = self.source.sample_ids[index], self.source.labels[index].tolist()
+            hashes = pixels_sha256(original), pixels_sha256(protected)
+            samples.append(SampleRecord(sample_id, label, *hashes, part=file.part))
             yield protected
+
+    def _image(self, index: int) -> tuple[StoredArray, StoredArray]:
+        if self.newest is not None and self.newest[0] == index:
+            return self.newest[1:]
+        sample_id, original = self.source.sample_ids[index], self.source.read(index)
+        delta = self.store.read([self.keys[index]])[0].numpy()
+        applied = off_padding(self.source, index, original, self.budget.apply(original, delta, where=sample_id))
+        self.applied.write([sample_id], torch.from_numpy(applied)[None])
+        protected = add_delta(original, applied)
+        self.newest = (index, original, protected)
+        return original, protected
+
+
+def _formats(plan: ReleasePlan, ledger: Ledger) -> ReleaseFormats:
+    """Return the formats of a plan; new DICOM UIDs depend on nothing but the old ones and the ledger's secret."""
+    files = plan.dicom_files
+    if not files:
+        return ReleaseFormats(protected_array=plan.protected_array)
+    uids = UidMap(bytes.fromhex(ledger.read().uid_secret))
+    return ReleaseFormats(identity=ReleaseIdentity(uids=uids, known=known_uids(files)))
 
 
 def _check_keys(source: Source, store: DeltaStore, keys: Sequence[str]) -> None:
@@ -195,17 +220,15 @@ def _finish(
         fields=manifest_fields,
         task=source.task.value,
         class_names=source.class_names,
-        format=plan.format.name,
+        format=plan.format,
         protected_array=plan.protected_array,
-        files=tuple(
-            ManifestFile(one.name, one.sha256, len(one.samples), one.source_format, one.converted) for one in files
-        ),
+        files=tuple(map(_public, files)),
     )
     data = manifest.to_json().encode()
     complete = replace(
         ledger.read(),
         status="complete",
-        format=plan.format.name,
+        format=plan.format,
         protected_array=plan.protected_array,
         budget=manifest_fields.budget,
         manifest_sha256=bytes_sha256(data),
@@ -215,3 +238,16 @@ def _finish(
     write_bytes(folder / MANIFEST_NAME, data)
     ledger.drop_journal()
     return manifest
+
+
+def _public(record: FileRecord) -> ManifestFile:
+    is_slice = any(one.part is not None for one in record.samples)
+    return ManifestFile(
+        name=record.name,
+        sha256=record.sha256,
+        images=len(record.samples),
+        source_format=record.source_format,
+        converted=record.converted,
+        format=record.format,
+        volume=PurePosixPath(record.name).parent.as_posix() if is_slice else "",
+    )

@@ -1,4 +1,7 @@
-"""Where labelled images come from: an ``.npz`` file, class folders, or a folder with a labels CSV."""
+"""Where labelled images come from: an ``.npz`` file, class folders, or a folder with a labels CSV.
+
+Images in folders are PNG, JPEG, BMP, TIFF, NIfTI, MetaImage, NRRD and DICOM files, or folders of DICOM slices.
+"""
 
 from monai_unlearnable.sources.base import Progress, Sample, Source, Task
 from monai_unlearnable.sources.csv_labels import CsvSource

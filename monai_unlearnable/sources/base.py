@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_unlearnable.errors import SourceError
+from monai_unlearnable.sources.data_block import level_range
+from monai_unlearnable.sources.image_file import ImageHeader
 from monai_unlearnable.types import StoredArray
 
 __all__ = ["Progress", "Sample", "Source", "Task"]
@@ -34,7 +36,7 @@ class Sample:
 
     Attributes:
         sample_id: stable name of the image inside its source, with ``/`` as separator.
-        image: stored integers, channel first ``(channel, *space)``, uint8 or uint16, in levels.
+        image: stored integers, channel first ``(channel, *space)``, int8 to int32 or uint8 to uint32, in levels.
         label: a class index (int64 scalar array) or a vector of 0/1 (int64, shape ``(classes,)``).
     """
 
@@ -74,7 +76,26 @@ class Source(ABC):
 
     @abstractmethod
     def dtype(self, index: int) -> np.dtype[np.integer]:
-        """Return the stored integer type of image ``index``: uint8 or uint16."""
+        """Return the stored integer type of image ``index``: int8 to int32 or uint8 to uint32."""
+
+    def header(self, index: int) -> ImageHeader:
+        """Return what the file says about image ``index``; where it says nothing, what its type says."""
+        dtype = self.dtype(index)
+        low, high = level_range(dtype)
+        return ImageHeader(shape=self.shape(index), dtype=dtype, format="", low_level=low, high_level=high)
+
+    def untouchable(self, index: int, image: StoredArray | None = None) -> NDArray[np.bool_] | None:
+        """Return which values of image ``index`` must stay as they are (padding), in its shape; None if none must.
+
+        Args:
+            index: which image.
+            image: ask it of these stored integers in the place of the file's own: what a reader would take for padding
+                if the file held them.
+
+        Raises:
+            SourceError: the file cannot be read.
+        """
+        return None
 
     def __len__(self) -> int:
         return len(self.sample_ids)

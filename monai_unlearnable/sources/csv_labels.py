@@ -1,4 +1,4 @@
-"""A folder of pictures with a CSV file that names each picture and its label."""
+"""A folder of images with a CSV file that names each image and its label."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from numpy.typing import NDArray
 
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.base import Task
+from monai_unlearnable.sources.image_formats import HANDLED_KINDS, format_of
+from monai_unlearnable.sources.image_source import ImageFileSource
 from monai_unlearnable.sources.labels import MAXIMUM_CLASSES
-from monai_unlearnable.sources.picture_source import PictureSource
-from monai_unlearnable.sources.pictures import PICTURE_EXTENSIONS, is_picture
 
 __all__ = ["CsvSource"]
 
 _Row = tuple[int, list[str]]
 
 
-class CsvSource(PictureSource):
-    """Pictures and labels listed in a CSV file.
+class CsvSource(ImageFileSource):
+    """Images and labels listed in a CSV file.
 
     The header is ``file`` and one column (single-label: class names or numbers) or several columns (multi-label:
-    0 or 1 in each). ``file`` is relative to the folder. Classes are sorted, as numbers where all are numbers.
+    0 or 1 in each). ``file`` is relative to the folder; it names a file, or the folder of a DICOM series. Classes are
+    sorted, as numbers where all are numbers.
 
     Args:
         folder: the folder that the file names are relative to.
@@ -32,7 +33,7 @@ class CsvSource(PictureSource):
     Attributes:
         labels_path: the CSV file.
         label_columns: the header without ``file``.
-        unlisted_count: pictures in the folder that the CSV does not list; they are not part of the source.
+        unlisted_count: images in the folder that the CSV does not list; they are not part of the source.
 
     Raises:
         SourceError: a wrong header or row (with its line number), a file twice, a missing file, a name that leaves
@@ -59,9 +60,10 @@ class CsvSource(PictureSource):
             sample_ids=tuple(row[0] for _, row in rows),
             labels=values,
         )
-        listed = set(self.sample_ids)
+        listed = {root / one for one in self.sample_ids}
         self.unlisted_count = sum(
-            is_picture(one.name) and one.relative_to(root).as_posix() not in listed for one in root.rglob("*")
+            one.is_file() and one not in listed and one.parent not in listed and format_of(one) is not None
+            for one in root.rglob("[!.]*")
         )
 
 
@@ -93,10 +95,10 @@ def _check_files(root: Path, rows: list[_Row], *, labels_path: Path) -> None:
         if name in first_line:
             raise SourceError(f"{where} is there twice, first in line {first_line[name]}.")
         first_line[name] = line
-        if pure.suffix.lower() not in PICTURE_EXTENSIONS:
-            raise SourceError(f"{where} is not a PNG, JPEG or BMP file.")
-        if not (root / name).is_file():
+        if not (root / name).exists():
             raise SourceError(f"{where} is not there. Correct the name or take the line out.")
+        if format_of(root / name) is None:
+            raise SourceError(f"{where} is not an image ({HANDLED_KINDS}), nor the folder of a DICOM series.")
 
 
 def _single(rows: list[_Row], path: Path) -> tuple[tuple[str, ...], NDArray[np.int64]]:

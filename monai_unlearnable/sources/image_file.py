@@ -23,7 +23,8 @@ class ImageHeader:
     Attributes:
         shape: ``(channel, *space)`` of what :meth:`ImageFormat.read` returns.
         dtype: the stored type in native byte order: int8 to int32, uint8 to uint32, float32 or float64.
-        format: ``nifti``, ``mha``, ``mhd``, ``nrrd``, ``tiff`` or ``dicom``: what the file is, whatever its name says.
+        format: ``png``, ``jpeg``, ``bmp``, ``tiff``, ``nifti``, ``mha``, ``mhd``, ``nrrd`` or ``dicom``: what the
+            file is, whatever its name says.
         low_level: smallest level that a stored pixel may have.
         high_level: largest level that a stored pixel may have. Of floats: the range in which every whole number is one.
         level_size: size of a level in the file's own unit (a NIfTI's ``scl_slope``, a DICOM's ``RescaleSlope``), above
@@ -65,8 +66,12 @@ class ImageFormat(ABC):
             SourceError: the file is damaged or cut short, of a kind that is not handled, or holds NaN or infinity.
         """
 
-    def untouchable(self, path: Path) -> NDArray[np.bool_] | None:
+    def untouchable(self, path: Path, image: StoredValues | None = None) -> NDArray[np.bool_] | None:
         """Return which values must stay as they are (padding), in the shape of :meth:`read`; None if none must.
+
+        Args:
+            path: the file.
+            image: ask it of these stored numbers, ``(channel, *space)``, in the place of the file's own.
 
         Raises:
             SourceError: the file cannot be read, or is of a kind that is not handled.

@@ -24,7 +24,7 @@ def open_source(path: str | Path, labels: str | Path | None = None, split: str =
 
     Args:
         path: the file or folder.
-        labels: a CSV file of ``file,label`` for a folder of pictures.
+        labels: a CSV file of ``file,label`` for a folder of images.
         split: ``train``, ``val`` or ``test`` of an ``.npz`` file; a folder is one split by itself.
 
     Raises:
@@ -50,7 +50,7 @@ def open_source(path: str | Path, labels: str | Path | None = None, split: str =
 def _archive(where: Path, labels: str | Path | None) -> Path | None:
     if where.is_file():
         if where.suffix.lower() != ".npz":
-            raise SourceError(f"{where}: is neither an .npz file nor a folder of pictures.")
+            raise SourceError(f"{where}: is neither an .npz file nor a folder of images.")
         return where
     if labels is not None or (where / LABELS_NAME).is_file():
         return None

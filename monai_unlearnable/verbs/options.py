@@ -19,7 +19,8 @@ Protect shared medical images from unauthorised training.
   audit     train models on the release and report what they still learn
 
 SOURCE is an .npz file (MedMNIST style), a folder of class folders, or a folder with --labels labels.csv
-(columns file,label; several label columns of 0/1 make a multi-label set).
+(columns file,label; several label columns of 0/1 make a multi-label set). Images are PNG, JPEG, BMP, TIFF,
+NIfTI, MetaImage, NRRD and DICOM files of whole numbers; a folder of DICOM slices is one volume.
 
 example:
   monai-unlearnable protect breastmnist.npz --output release --ledger ledger
@@ -38,7 +39,8 @@ Protection is not a guarantee, and this software does not de-identify images.
 _PROTECT = """\
 Write a protected copy of a labelled set (the release, to share) and the owner's ledger (to keep: it takes the
 perturbation off again). SOURCE is only read. A run that was killed goes on where it was when the same command is given
-again. Deltas are whole grey levels on the image's own grid; pictures come out as PNG, an .npz as .npz.
+again. Deltas are whole grey levels on the image's own grid. Files keep their format, but JPEG and BMP become PNG and
+.mhd becomes .mha; DICOM files get new UIDs.
 
 examples:
   monai-unlearnable protect breastmnist.npz --output release --ledger ledger
@@ -119,7 +121,7 @@ def _add_protect(verb: argparse.ArgumentParser) -> None:
         "--labels",
         type=Path,
         metavar="FILE",
-        help="CSV of file,label for a folder of pictures (default: the folder's own labels.csv, where it has one)",
+        help="CSV of file,label for a folder of images (default: the folder's own labels.csv, where it has one)",
     )
     verb.add_argument(
         "--perturbation", choices=_PERTURBATIONS, default=_PERTURBATIONS[0], help="method (default: %(default)s)"
@@ -128,8 +130,8 @@ def _add_protect(verb: argparse.ArgumentParser) -> None:
         "--radius",
         default="8/255",
         metavar="R",
-        help="largest change: 8/255 of the intensity range, or '8 levels' (default: %(default)s); the range of 8-bit "
-        "images is 255, of deeper ones what the brightest and darkest half percent leave",
+        help="largest change: 8/255 of the intensity range, '8 levels' or '10 HU' (default: %(default)s); the range of "
+        "8-bit images is 255, of deeper ones what the brightest and darkest half percent leave",
     )
     verb.add_argument(
         "--norm", choices=("linf", "l2"), default="linf", help="what the radius limits (default: %(default)s)"

@@ -1,7 +1,7 @@
 """Whole roads that Python users and the command line call: protect a source from files to proved files."""
 
 from monai_unlearnable.workflows.context import ImageFacts
-from monai_unlearnable.workflows.intensity import IntensityRange, survey
+from monai_unlearnable.workflows.intensity import IntensityRange, make_budget, survey
 from monai_unlearnable.workflows.later import load_surrogate
 from monai_unlearnable.workflows.protect import protect
 from monai_unlearnable.workflows.recipes import (
@@ -12,7 +12,7 @@ from monai_unlearnable.workflows.recipes import (
     TargetedAdversarialRecipe,
 )
 from monai_unlearnable.workflows.report import ProtectReport
-from monai_unlearnable.workflows.run import ProtectionRun, make_budget
+from monai_unlearnable.workflows.run import ProtectionRun
 
 __all__ = [
     "ErrorMinimizingRecipe",

@@ -18,12 +18,15 @@ def fit_recipe(recipe: Recipe, images: Source) -> Recipe:
     Deltas stay on the native grid: the surrogate's resampling is part of it and differentiable.
 
     Raises:
-        SourceError: images of different numbers of channels, or class-wise deltas for images of different shapes.
+        SourceError: images of different numbers of channels, pictures beside volumes, or class-wise deltas for images
+            of different shapes.
     """
     shapes = {images.shape(index) for index in range(len(images))}
     channels = sorted({shape[0] for shape in shapes})
     if len(channels) > 1:
         raise SourceError(f"{images.path}: holds images of {channels} channels; protect them apart.")
+    if len({len(shape) for shape in shapes}) > 1:
+        raise SourceError(f"{images.path}: holds pictures and volumes; protect them apart.")
     if recipe.class_wise and len(shapes) > 1:
         raise SourceError(
             f"{images.path}: images have {len(shapes)} shapes such as {sorted(shapes)[:2]}, and a class-wise delta has "

@@ -45,7 +45,8 @@ def protect(
         ledger: private folder of what the owner keeps; apart from source and release.
         labels: CSV of ``file,label`` for a folder.
         recipe: method and settings; error-minimizing by default.
-        radius: ``8/255``, ``'8 levels'``; a fraction is of the full scale for 8-bit images, else of their robust range.
+        radius: ``8/255``, ``'8 levels'``, ``'10 HU'``; a fraction is of the full scale for 8-bit images, else of their
+            robust range.
         norm: :class:`LinfBudget` or :class:`L2Budget`.
         seed: seed of everything random. By default one is drawn and kept in the ledger only: who knows the seed of
             synthetic deltas can take them off.

@@ -18,7 +18,7 @@ class ProtectReport:
         method: name of the perturbation.
         images: number of protected images.
         files: number of released files.
-        converted: how many of them were converted to another format (JPEG to PNG).
+        converted: how many of them were converted to another format (JPEG and BMP to PNG, .mhd to .mha).
         radius_given: the radius as given.
         radius_levels: the radius in levels of the stored files.
         passes: passes of the engine.
@@ -27,6 +27,7 @@ class ProtectReport:
         resumed: whether an interrupted run was taken up again.
         seconds: time of this run.
         verification: what re-reading the release against the ledger found.
+        notices: what the owner should know of the files before sharing them, in whole sentences.
     """
 
     method: str
@@ -40,6 +41,7 @@ class ProtectReport:
     resumed: bool
     seconds: float
     verification: VerifyReport
+    notices: tuple[str, ...] = ()
 
     @property
     def held(self) -> bool:

@@ -31,12 +31,13 @@ from monai_unlearnable.stores import ClassKey, MappedStore, SampleKey, StoreHead
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext
 from monai_unlearnable.workflows.disk import errors_name, require_space
 from monai_unlearnable.workflows.folders import check_folders, check_writable
-from monai_unlearnable.workflows.intensity import IntensityRange, survey
+from monai_unlearnable.workflows.intensity import make_budget, survey
 from monai_unlearnable.workflows.later import SURROGATE_NAME
+from monai_unlearnable.workflows.notices import find_notices
 from monai_unlearnable.workflows.report import ProtectReport
 from monai_unlearnable.workflows.settings import take_up
 
-__all__ = ["ProtectionRun", "make_budget"]
+__all__ = ["ProtectionRun"]
 
 _PRIVATE_FILE = 0o600
 
@@ -55,7 +56,8 @@ class ProtectionRun:
         settings: effective settings of the method, JSON values, for the ledger.
         labels: CSV of ``file,label`` when ``source`` is the path of a folder.
         class_wise: one delta for each class in the place of one for each image.
-        radius: ``8/255``, ``'8 levels'``; a fraction is of the full scale for 8-bit images, else of their robust range.
+        radius: ``8/255``, ``'8 levels'``, ``'10 HU'``; a fraction is of the full scale for 8-bit images, else of their
+            robust range.
         norm: :class:`LinfBudget` or :class:`L2Budget`.
         seed: seed of everything random; by default drawn, and kept in the ledger only.
         device: where the surrogate runs.
@@ -168,6 +170,7 @@ class ProtectionRun:
             resumed=self.resumed,
             seconds=time.monotonic() - self._began,
             verification=verify_release(self.output, self.ledger, progress=self._report_on("verifying")),
+            notices=find_notices(self.source),
         )
 
     def close(self) -> None:
@@ -231,18 +234,6 @@ class ProtectionRun:
             manifest_fields=fields,
             progress=self._report_on("writing"),
         )
-
-
-def make_budget(radius: str | float, levels: IntensityRange, norm: type[Budget] = LinfBudget) -> Budget:
-    """Turn a radius as people write it into a budget of a source.
-
-    For L2 a fraction is of the window's width too: ``1.0`` is the length of one pixel changed over the whole window.
-    """
-    return norm(
-        radius_levels=parse_radius(radius).levels(range_levels=levels.window_width_levels),
-        low_level=levels.low_level,
-        high_level=levels.high_level,
-    )
 
 
 def _silent(name: str) -> Progress:

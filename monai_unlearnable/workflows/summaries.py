@@ -13,6 +13,7 @@ from monai_unlearnable.workflows.report import ProtectReport
 __all__ = ["describe_audit", "describe_protection", "describe_restoration", "describe_verification"]
 
 _MOST_FAILURES_SHOWN = 20
+_MOST_NOTICES_SHOWN = 5
 
 
 def describe_protection(report: ProtectReport, release: Path, ledger: Path) -> str:
@@ -22,13 +23,14 @@ def describe_protection(report: ProtectReport, release: Path, ledger: Path) -> s
         f"{report.radius_levels:g} levels, in {report.seconds:.0f} s{' (resumed)' if report.resumed else ''}",
     ]
     if report.converted:
-        lines.append(f"{report.converted} JPEG files were written as PNG: JPEG would damage the deltas")
+        lines.append(f"{report.converted} files were written in another format (JPEG and BMP as PNG, .mhd as .mha)")
     if report.surrogate_error is not None and report.method == "error_minimizing":
         lines.append(
             f"surrogate error on the protected images: {report.surrogate_error:.1%} after {report.passes} passes"
         )
     lines += [
         describe_verification(report.verification, release),
+        *_notices(report.notices),
         f"release: {release}   (share this)",
         f"ledger:  {ledger}   (keep private: it takes the deltas off)",
     ]
@@ -53,7 +55,11 @@ def describe_restoration(report: RestoreReport, output: Path) -> str:
     word = "restored" if report.held else "NOT ALL RESTORED"
     lines = [f"{word}: {len(report.files)} files, {report.images} images, bit for bit, in {output}"]
     if report.converted:
-        lines.append(f"{len(report.converted)} of them were JPEG: their decoded pixels are restored, as PNG")
+        lines.append(
+            f"{len(report.converted)} of them were JPEG, BMP or .mhd: their decoded pixels are restored, as PNG or .mha"
+        )
+    if report.identical:
+        lines.append(f"{len(report.identical)} of them are the source's files byte for byte")
     return "\n".join([*lines, *_failures(report.failures)])
 
 
@@ -86,3 +92,9 @@ def _failures(failures: Sequence[Failure]) -> list[str]:
     shown = [f"  FAILED {one}" for one in failures[:_MOST_FAILURES_SHOWN]]
     more = len(failures) - len(shown)
     return [*shown, *([f"  ... and {more} more"] if more else [])]
+
+
+def _notices(notices: Sequence[str]) -> list[str]:
+    more = len(notices) - _MOST_NOTICES_SHOWN
+    shown = [f"note: {one}" for one in notices[:_MOST_NOTICES_SHOWN]]
+    return [*shown, *([f"note: and {more} more (--json lists them all)"] if more > 0 else [])]

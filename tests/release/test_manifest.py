@@ -21,8 +21,8 @@ def _manifest(**fields: Any) -> Manifest:
         format="png",
         protected_array="",
         files=(
-            ManifestFile("a/x.png", "0" * 64, 1, "jpeg", True),
-            ManifestFile("labels.csv", "1" * 64, 0, "csv", False),
+            ManifestFile("a/x.png", "0" * 64, 1, "jpeg", True, "png"),
+            ManifestFile("labels.csv", "1" * 64, 0, "csv", False, "csv"),
         ),
     )
 
@@ -93,7 +93,7 @@ def test_keeps_harmless_settings() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema_version": 2}, r"\$\.schema_version"),
+        ({"schema_version": 1}, r"\$\.schema_version"),
         ({"seed": 0}, "'seed' was unexpected"),
         ({"configuration": {"seed": 0}}, "not for the public"),
         ({"files": []}, r"\$\.files"),

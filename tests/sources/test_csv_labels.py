@@ -64,7 +64,7 @@ def test_multi_label(folder: Path) -> None:
         ("file,label\n./a.png,x\n", "must be a plain path"),
         ("file,label\ndeep\\b.png,x\n", "must be a plain path"),
         ("file,label\n,x\n", "must be a plain path"),
-        ("file,label\ndeep,x\n", "is not a PNG, JPEG or BMP"),
+        ("file,label\ndeep,x\n", "is not an image .PNG, JPEG, BMP, TIFF, .*, nor the folder of a DICOM series"),
         ("file,mass,nodule\na.png,1,2\n", "line 2, column 'nodule': value '2' is neither 0 nor 1"),
         ("file,mass,nodule\na.png,1,0\ndeep/b.png,yes,0\n", "line 3, column 'mass'"),
         ("file,label\na.png,bell\a\n", "not printable"),

@@ -64,9 +64,9 @@ def test_refuses_what_it_would_leave_out(tmp_path: Path) -> None:
     save(root / "b" / "deep" / "a.png")
     with pytest.raises(SourceError, match="is a folder inside a class folder"):
         ClassFolderSource(root)
-    (root / "b" / "deep" / "a.png").rename(root / "b" / "deep.tif")
+    (root / "b" / "deep" / "a.png").rename(root / "b" / "deep.gif")
     (root / "b" / "deep").rmdir()
-    with pytest.raises(SourceError, match=r"deep\.tif: only PNG, JPEG and BMP"):
+    with pytest.raises(SourceError, match=r"deep\.gif: only PNG, JPEG, BMP, TIFF"):
         ClassFolderSource(root)
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_unlearnable.sources.dicom.cells import Cells, cells_to_levels
+from monai_unlearnable.sources.dicom.cells import Cells, cells_to_levels, is_sign_extended, levels_to_cells
 from monai_unlearnable.sources.dicom.content import DicomContent, parse_content
 from monai_unlearnable.sources.dicom.errors import errors_name
 from monai_unlearnable.sources.dicom.layout import PixelLayout, pixel_layout
 from monai_unlearnable.sources.dicom.padding import padding_voxels
 from monai_unlearnable.sources.dicom.pixels import check_pixel_size, pixel_cells
 from monai_unlearnable.sources.dicom.rescale import read_rescale
-from monai_unlearnable.sources.image_file import ImageFormat, ImageHeader
+from monai_unlearnable.sources.image_file import ImageFormat, ImageHeader, StoredValues
 from monai_unlearnable.types import StoredArray
 
 __all__ = ["DicomHeader", "DicomImage", "LoadedDicom", "load_dicom", "read_dicom_header"]
@@ -60,6 +61,12 @@ class LoadedDicom:
     def padding(self) -> NDArray[np.bool_] | None:
         """Which voxels are padding, in the shape of :attr:`levels`; None where the file names no padding value."""
         return padding_voxels(self.content, self.cells, self.layout)
+
+    def padding_of(self, levels: StoredValues) -> NDArray[np.bool_] | None:
+        """Return what :attr:`padding` would be if the file held other levels, integers of the shape of its own."""
+        extended = is_sign_extended(self.cells, self.layout)
+        cells = levels_to_cells(cast(StoredArray, levels), self.cells, self.layout, sign_extended=extended)
+        return padding_voxels(self.content, cells, self.layout)
 
 
 def load_dicom(path: Path, *, allow_lossy: bool = False) -> LoadedDicom:
@@ -121,7 +128,8 @@ class DicomImage(ImageFormat):
         """Read the stored integers, ``(sample, [frame,] row, column)``; see :meth:`ImageFormat.read`."""
         return load_dicom(path, allow_lossy=self.allow_lossy).levels
 
-    def untouchable(self, path: Path) -> NDArray[np.bool_] | None:
+    def untouchable(self, path: Path, image: StoredValues | None = None) -> NDArray[np.bool_] | None:
         """Return which voxels are padding; see :meth:`ImageFormat.untouchable`."""
         with errors_name(path):
-            return load_dicom(path, allow_lossy=self.allow_lossy).padding
+            loaded = load_dicom(path, allow_lossy=self.allow_lossy)
+            return loaded.padding if image is None else loaded.padding_of(image)

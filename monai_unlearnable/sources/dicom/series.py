@@ -14,7 +14,7 @@ from monai_unlearnable.sources.dicom.content import is_dicom, read_content
 from monai_unlearnable.sources.dicom.geometry import SliceOrder, order_slices
 from monai_unlearnable.sources.dicom.image import DicomHeader, LoadedDicom, load_dicom
 from monai_unlearnable.sources.dicom.slices import SliceFacts, read_slice_facts
-from monai_unlearnable.sources.image_file import ImageFormat
+from monai_unlearnable.sources.image_file import ImageFormat, StoredValues
 from monai_unlearnable.types import StoredArray
 
 __all__ = ["DicomSeries"]
@@ -85,10 +85,13 @@ class DicomSeries(ImageFormat):
         """Read the stored integers, ``(sample, slice, row, column)``; see :meth:`ImageFormat.read`."""
         return np.stack([one.levels for one in self._loaded(self.order(path))], axis=1)
 
-    def untouchable(self, path: Path) -> NDArray[np.bool_] | None:
+    def untouchable(self, path: Path, image: StoredValues | None = None) -> NDArray[np.bool_] | None:
         """Return which voxels are padding; see :meth:`ImageFormat.untouchable`."""
         order = self.order(path)
-        masks = [one.padding for one in self._loaded(order)]
+        masks = [
+            one.padding if image is None else one.padding_of(image[:, index])
+            for index, one in enumerate(self._loaded(order))
+        ]
         if all(mask is None for mask in masks):
             return None
         empty = np.zeros(order.slices[0].header.shape, dtype=np.bool_)

@@ -6,14 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from monai_unlearnable.errors import ReleaseError
 from monai_unlearnable.release.formats.base import ReleaseFormat
 from monai_unlearnable.release.formats.dicom.identity import ReleaseIdentity
 from monai_unlearnable.release.formats.dicom.protect import write_protected
+from monai_unlearnable.release.formats.dicom.restore import changed_elements, write_restored
 from monai_unlearnable.release.formats.dicom.untouched import untouched_parts
 from monai_unlearnable.sources.dicom.content import read_content
 from monai_unlearnable.sources.dicom.errors import errors_name
-from monai_unlearnable.sources.dicom.image import load_dicom
+from monai_unlearnable.sources.dicom.image import DicomImage, load_dicom
 from monai_unlearnable.types import StoredArray
 
 __all__ = ["DicomFormat"]
@@ -23,15 +27,12 @@ __all__ = ["DicomFormat"]
 class DicomFormat(ReleaseFormat):
     """One image, or one slice of a series, in each file.
 
-    :meth:`write` protects. To restore, use :func:`~monai_unlearnable.release.formats.dicom.write_restored`: it needs
-    what the ledger keeps of the original.
-
     Attributes:
-        identity: how the files of the release are named.
+        identity: how the files of the release are named; only :meth:`write` needs it.
         allow_lossy: take pixels that were compressed with loss; they are written uncompressed.
     """
 
-    identity: ReleaseIdentity
+    identity: ReleaseIdentity | None = None
     allow_lossy: bool = False
     name = "dicom"
 
@@ -41,9 +42,9 @@ class DicomFormat(ReleaseFormat):
 
     def write(self, path: Path, *, template: Path, images: Iterator[StoredArray]) -> None:
         """Write the one image with a new identity; see :meth:`ReleaseFormat.write`."""
-        image = next(images, None)
-        if image is None:
-            raise ReleaseError(f"{template}: holds one image, none was given.")
+        if self.identity is None:
+            raise ReleaseError(f"{template}: a DICOM file is protected under a new identity; give one.")
+        image = _first(images, template)
         write_protected(path, template=template, image=image, identity=self.identity, allow_lossy=self.allow_lossy)
         if next(images, None) is not None:
             path.unlink()
@@ -52,4 +53,27 @@ class DicomFormat(ReleaseFormat):
     def untouched_sha256(self, path: Path) -> dict[str, str]:
         """Hash everything that releasing leaves as it is; see :meth:`ReleaseFormat.untouched_sha256`."""
         with errors_name(path):
-            return untouched_parts(read_content(path), drop_private=self.identity.drop_private)
+            return untouched_parts(
+                read_content(path), drop_private=self.identity is not None and self.identity.drop_private
+            )
+
+    def untouchable(self, path: Path, image: StoredArray | None = None) -> NDArray[np.bool_] | None:
+        """Return which voxels are padding; see :meth:`ReleaseFormat.untouchable`."""
+        return DicomImage(allow_lossy=self.allow_lossy).untouchable(path, image)
+
+    def keep(self, template: Path, *, released: Path) -> str:
+        """Return the elements that releasing changed; see :meth:`ReleaseFormat.keep`."""
+        return changed_elements(template, released=released, allow_lossy=self.allow_lossy).decode("ascii")
+
+    def restore(self, path: Path, *, released: Path, images: Iterator[StoredArray], kept: str) -> None:
+        """Write the original, byte by byte unless it was compressed; see :meth:`ReleaseFormat.restore`."""
+        write_restored(path, released=released, image=_first(images, released), record=kept.encode())
+        if next(images, None) is not None:
+            raise ReleaseError(f"{released}: holds one image, more were given.")
+
+
+def _first(images: Iterator[StoredArray], path: Path) -> StoredArray:
+    image = next(images, None)
+    if image is None:
+        raise ReleaseError(f"{path}: holds one image, none was given.")
+    return image

@@ -1,0 +1,112 @@
+"""What class folders and CSV files share: labelled image files under one folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monai_unlearnable.errors import SourceError
+from monai_unlearnable.sources.base import Source, Task
+from monai_unlearnable.sources.dicom import DicomSeries
+from monai_unlearnable.sources.image_file import ImageFormat, ImageHeader
+from monai_unlearnable.sources.image_formats import HANDLED_KINDS, format_of
+from monai_unlearnable.sources.labels import check_names, check_unique
+from monai_unlearnable.types import StoredArray
+
+__all__ = ["ImageFileSource"]
+
+
+class ImageFileSource(Source):
+    """Labelled image files under one folder; a sample id is a file's path relative to it.
+
+    The sample id of a DICOM series is the path of its folder.
+
+    Args:
+        folder: the folder that sample ids are relative to.
+        task: single-label or multi-label.
+        class_names: a name for each class or label column.
+        sample_ids: relative paths with ``/``.
+        labels: ``(n,)`` class indices or ``(n, classes)`` of 0/1, int64.
+
+    Raises:
+        SourceError: no image, duplicate ids or names that cannot be printed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        task: Task,
+        class_names: tuple[str, ...],
+        sample_ids: tuple[str, ...],
+        labels: NDArray[np.int64],
+    ) -> None:
+        check_unique(sample_ids, path=folder)
+        check_names((*class_names, *sample_ids), path=folder)
+        self.path = folder
+        self.task = task
+        self.class_names = class_names
+        self.sample_ids = sample_ids
+        self.labels = labels
+        self._formats: dict[int, ImageFormat] = {}
+        self._headers: dict[int, ImageHeader] = {}
+        self._slices: dict[int, tuple[Path, ...]] = {}
+
+    def file(self, index: int) -> Path:
+        """Return the file of image ``index``, or the folder of its series."""
+        return self.path / self.sample_ids[index]
+
+    def slice_files(self, index: int) -> tuple[Path, ...] | None:
+        """Return the files of a series in the order of its slices (the first space axis); None of a single file.
+
+        Raises:
+            SourceError: the files are not the slices of one volume.
+        """
+        form = self._format(index)
+        if isinstance(form, DicomSeries) and index not in self._slices:
+            self._slices[index] = form.files(self.file(index))
+        return self._slices.get(index)
+
+    def header(self, index: int) -> ImageHeader:
+        """Return what the file of image ``index`` says about itself; read once, then remembered.
+
+        Raises:
+            SourceError: the file cannot be read, is of a kind that is not handled, or holds floating-point numbers.
+        """
+        if index not in self._headers:
+            found = self._format(index).header(self.file(index))
+            if not np.issubdtype(found.dtype, np.integer):
+                raise SourceError(
+                    f"{self.file(index)}: holds {found.dtype} values; floating-point levels are not handled by "
+                    "releases yet. Save it with whole numbers, or take it out."
+                )
+            self._headers[index] = found
+        return self._headers[index]
+
+    def read(self, index: int) -> StoredArray:
+        """Read the stored integers of image ``index``, ``(channel, *space)``."""
+        self.header(index)  # refuses floats
+        return cast(StoredArray, self._format(index).read(self.file(index)))
+
+    def untouchable(self, index: int, image: StoredArray | None = None) -> NDArray[np.bool_] | None:
+        """Return which values must stay as they are (padding); see :meth:`Source.untouchable`."""
+        return self._format(index).untouchable(self.file(index), image)
+
+    def shape(self, index: int) -> tuple[int, ...]:
+        """Return ``(channel, *space)`` of image ``index`` from its header."""
+        return self.header(index).shape
+
+    def dtype(self, index: int) -> np.dtype[np.integer]:
+        """Return the stored integer type from the header of image ``index``."""
+        return self.header(index).dtype
+
+    def _format(self, index: int) -> ImageFormat:
+        if index not in self._formats:
+            found = format_of(self.file(index))
+            if found is None:
+                raise SourceError(f"{self.file(index)}: is no image of a kind that is handled ({HANDLED_KINDS}).")
+            self._formats[index] = found
+        return self._formats[index]
