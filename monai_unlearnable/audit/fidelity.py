@@ -41,7 +41,7 @@ class Fidelity:
         changed_share: share of an image's values that differ, in [0, 1].
         psnr_db: peak signal-to-noise ratio in dB; unchanged images (infinite) left out, None if all are.
         ssim: structural similarity; None where images are smaller than 3 pixels.
-        full_scale: the peak that PSNR and SSIM take, in levels.
+        full_scale: the peak that PSNR and SSIM take, in levels; of signed images it counts from their lowest level.
     """
 
     images: int
@@ -127,8 +127,10 @@ def ssim(released: StoredArray, original: StoredArray, *, peak: float) -> NDArra
 
 
 def _full_scale(images: Iterable[StoredArray]) -> float:
-    brightest = max((int(one.max()) for one in images), default=0)
-    return float(2 ** max(brightest, np.iinfo(np.uint8).max).bit_length() - 1)
+    lowest, brightest = 0, int(np.iinfo(np.uint8).max)
+    for one in images:
+        lowest, brightest = min(lowest, int(one.min())), max(brightest, int(one.max()))
+    return float(2 ** (brightest - lowest).bit_length() - 1)
 
 
 def _batches(

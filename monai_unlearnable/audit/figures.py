@@ -120,14 +120,15 @@ def _example(data: AuditData, pair: tuple[int, int], *, class_name: str) -> Exam
     released, clean = data.release.read(pair[0]), data.clean.read(pair[1])
     largest = int(np.abs(released.astype(np.int64) - clean.astype(np.int64)).max())
     released_part, clean_part = _part(released), _part(clean)
-    full_scale = float(2 ** max(int(clean.max()), 255).bit_length() - 1)
+    lowest = min(int(clean.min()), 0)  # black: below 0 in signed images only
+    full_scale = float(2 ** (max(int(clean.max()), 255) - lowest).bit_length() - 1)
     shown, magnification = magnify(released_part.astype(np.int64) - clean_part.astype(np.int64), full_scale=full_scale)
     return Example(
         sample_id=data.release.sample_ids[pair[0]],
         class_name=class_name,
-        clean=_picture(clean_part, full_scale),
+        clean=_picture(clean_part.astype(np.int64) - lowest, full_scale),
         delta=_png(shown),
-        released=_picture(released_part, full_scale),
+        released=_picture(released_part.astype(np.int64) - lowest, full_scale),
         magnification=magnification,
         largest_levels=largest,
         is_part=clean_part.shape[1:] != clean.shape[1:],

@@ -27,7 +27,7 @@ class ImageSet:
         images: ``(n, channel, *space)`` in levels: uint8 or int32 as stored, float32 where resized.
         labels: ``(n,)`` int64, or ``(n, classes)`` float32 of 0/1.
         full_scale: largest level of the kind of file: 255 for 8 bit, else the smallest ``2**bits - 1`` that
-            holds the brightest of these images (12-bit scans lie in 16-bit files).
+            holds the brightest of these images (12-bit scans lie in 16-bit files), or the darkest of signed ones.
         task: what a label is.
         class_count: number of classes or label columns.
         sha256: of the stored pixels, labels and sample ids.
@@ -84,7 +84,7 @@ def load_images(
     brightest, tensors = 0, []
     for index in chosen:
         image = source.read(index)
-        brightest = max(brightest, int(image.max()), np.iinfo(np.uint8).max)
+        brightest = max(brightest, int(image.max()), -int(image.min()), np.iinfo(np.uint8).max)
         _hash_image(digest, source.sample_ids[index], image, numbered[index])
         tensors.append(_as_tensor(image, size_px=size_px))
     labels = torch.as_tensor(numbered[list(chosen)])

@@ -48,7 +48,7 @@ class ImageFormat(ABC):
     """
 
     name: str
-    """Name of the format, as in :attr:`ImageHeader.format`."""
+    """Name of the format: that of :attr:`ImageHeader.format`, or ``picture`` for PNG, JPEG and BMP."""
 
     @abstractmethod
     def header(self, path: Path) -> ImageHeader:

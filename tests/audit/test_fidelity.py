@@ -11,7 +11,9 @@ from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from monai_unlearnable.audit.fidelity import measure_fidelity, psnr_db, ssim
+from monai_unlearnable.audit.loading import load_images
 from monai_unlearnable.sources import open_source
+from tests.sources.test_nifti_file import save_nifti
 
 
 def _pair(*shape: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -103,3 +105,16 @@ def test_twelve_bit_images_have_their_own_full_scale(tmp_path: Path) -> None:
     assert found.full_scale == 4095
     assert found.max_abs_levels is not None
     assert found.max_abs_levels.maximum == 7
+
+
+def test_signed_images_have_the_full_scale_of_all_their_levels(tmp_path: Path) -> None:
+    clean = np.linspace(-1024, 3000, 1000).reshape(10, 10, 10).astype(np.int16)
+    for name, image in (("r", clean + np.int16(7)), ("c", clean)):
+        for number, label in enumerate("ab"):
+            (tmp_path / name / label).mkdir(parents=True)
+            save_nifti(tmp_path / name / label / f"{number}.nii", image)
+    found = measure_fidelity(open_source(tmp_path / "r"), open_source(tmp_path / "c"), [(0, 0)])
+    assert (found.full_scale, found.unchanged_images) == (4095, 0)
+    assert found.psnr_db is not None and found.psnr_db.median == pytest.approx(20 * np.log10(4095 / 7))
+    loaded = load_images(open_source(tmp_path / "c"))
+    assert (loaded.full_scale, int(loaded.images.min()), int(loaded.images.max())) == (4095, -1024, 3000)

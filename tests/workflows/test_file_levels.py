@@ -82,6 +82,9 @@ def test_range_of_dicom_is_what_every_file_stores(tmp_path: Path) -> None:
     signed = {"PixelRepresentation": 1, "BitsStored": 12}
     levels = survey(open_source(slices(tmp_path / "y", signed, signed)))
     assert (levels.low_level, levels.high_level) == (-2048, 2047)
+    narrow = {"PixelRepresentation": 1, "BitsStored": 10}
+    levels = survey(open_source(slices(tmp_path / "n", signed, narrow, top=500)))
+    assert (levels.low_level, levels.high_level) == (-512, 511)
     with pytest.raises(SourceError, match=r"a/0\.dcm: has levels .*; 0 to 1023 are what every file"):
         survey(open_source(slices(tmp_path / "z", twelve, ten)))
 
@@ -90,11 +93,21 @@ def test_padding_is_no_foreground(tmp_path: Path) -> None:
     source = tmp_path / "source"
     for number in range(2):
         cells = grey(rows=16, columns=16, seed=number, top=100) + np.uint16(1000)
-        cells[0, :12] = 0
-        hu: dict[str, Any] = {"RescaleSlope": 1, "RescaleIntercept": -1024, "PixelPaddingValue": 0}
+        cells[0, :12] = 4095
+        hu: dict[str, Any] = {"RescaleSlope": 1, "RescaleIntercept": -1024, "PixelPaddingValue": 4095}
         write(source / "ab"[number] / "a.dcm", cells, BitsStored=12, **hu)
     levels = survey(open_source(source))
     assert 1000 <= levels.window_low_level < levels.window_high_level <= 1100
+
+
+@pytest.mark.parametrize(("rescale", "lowest"), [({"RescaleSlope": 1, "RescaleIntercept": -1024}, 1001), ({}, 24)])
+def test_air_of_images_in_hu_is_no_foreground(rescale: dict[str, Any], lowest: int, tmp_path: Path) -> None:
+    for number in range(2):
+        cells = grey(rows=16, columns=16, seed=number, top=100) + np.uint16(1001)
+        cells[0, :12] = 24
+        write(tmp_path / "ab"[number] / "a.dcm", cells, BitsStored=12, **rescale)
+    levels = survey(open_source(tmp_path))
+    assert levels.window_low_level == pytest.approx(lowest, abs=3)
 
 
 def test_radius_in_hu(tmp_path: Path) -> None:

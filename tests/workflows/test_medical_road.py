@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
+from monai_unlearnable.budgets import L2Budget
 from monai_unlearnable.release import read_ledger, read_manifest, restore_release, verify_release, writer
 from monai_unlearnable.release.hashing import file_sha256
 from monai_unlearnable.sources import Source, open_source
@@ -218,3 +220,50 @@ def test_the_owner_is_told_what_stays_in_the_release(shared_data: Path, tmp_path
     notices = Road(tmp_path, labels=labels).protect().notices
     assert any(one.startswith("first: notes.txt is left out: it is no DICOM file") for one in notices)
     assert any("first/1-01.dcm: private elements as large as an image stay in the release" in one for one in notices)
+
+
+def test_the_l2_budget_of_a_volume_holds_for_all_slices_together(shared_data: Path, tmp_path: Path) -> None:
+    _, labels = ct_series(shared_data, tmp_path / "source")
+    road = Road(tmp_path, labels=labels)
+    report = protect(
+        road.source_path,
+        output=road.release,
+        ledger=road.ledger,
+        labels=labels,
+        recipe=SyntheticRecipe(),
+        radius="1500 levels",
+        norm=L2Budget,
+        seed=3,
+    )
+    assert report.held
+    deltas = MappedStore.open(road.ledger / "deltas")
+    lengths = [float(np.linalg.norm(deltas.read([name]).double())) for name in ("first", "deep/second")]
+    assert 500 < max(lengths) <= 1500
+    path = road.ledger / "ledger.json"
+    content = json.loads(path.read_text())
+    content["budget"]["radius_levels"] = max(lengths) - 1  # every slice alone is still inside
+    path.write_text(json.dumps(content))
+    failures = verify_release(road.release, road.ledger).failures
+    assert any("changed by" in one.reason and one.sample_id in ("first", "deep/second") for one in failures)
+
+
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, RLELossless, DeflatedExplicitVRLittleEndian])
+def test_compressed_dicom_files_give_back_every_pixel(shared_data: Path, tmp_path: Path, syntax: str) -> None:
+    road = Road(tmp_path)
+    ct_files(shared_data, road.source_path)
+    for path in [one for one in road.source_path.rglob("*") if one.is_file()]:
+        one = pydicom.dcmread(path)
+        if syntax == DeflatedExplicitVRLittleEndian:
+            one.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+        else:
+            one.compress(syntax, generate_instance_uid=False)
+        one.save_as(path)
+    originals = {one: pydicom.dcmread(one) for one in road.source_path.rglob("*") if one.is_file()}
+    assert road.protect().held
+    road.check(largest=8)
+    for path, original in originals.items():
+        name = path.relative_to(road.source_path)
+        back = pydicom.dcmread(tmp_path / "restored" / name)
+        assert np.array_equal(back.pixel_array, original.pixel_array)
+        assert back.SOPInstanceUID == original.SOPInstanceUID
+        assert pydicom.dcmread(road.release / name).file_meta.TransferSyntaxUID == syntax
