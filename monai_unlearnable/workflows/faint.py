@@ -19,8 +19,8 @@ def faint_class(source: Source) -> int:
 
     Clean images carry no pattern, so a victim answers them with the class of the faintest one. The rarest class leaves
     it furthest below the majority class. Among classes about as rare (at most a tenth more images) it is the one that
-    its images tell worst: what a victim learns from the images of a class without a clear pattern works on clean images.
-    How well images tell their class is the share that the nearest class mean finds, on thumbnails of 16 pixels a side.
+    its images tell worst, because what a victim learns from images without a clear pattern works on clean images. How
+    well images tell their class is the share that the nearest class mean finds, on thumbnails of 16 pixels a side.
 
     Args:
         source: a single-label set.
