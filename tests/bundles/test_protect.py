@@ -118,6 +118,12 @@ def test_class_folders_and_class_wise_deltas(tmp_path: Path, folders: Path) -> N
     assert_same(tmp_path, folders, ("protect",), replace(recipe, class_wise=True), overrides | {"class_wise": True})
 
 
+def test_deltas_may_start_from_zero(tmp_path: Path, npz: Path) -> None:
+    recipe, overrides = QUICK["error_minimizing"]
+    assert isinstance(recipe, ErrorMinimizingRecipe)
+    assert_same(tmp_path, npz, ("protect",), replace(recipe, start=None), overrides | {"handlers#0#_disabled_": True})
+
+
 def test_pictures_of_several_sizes_are_seen_at_one(tmp_path: Path) -> None:
     source = write_class_folders(tmp_path / "pictures", per_class=2)
     for path in sorted(source.rglob("*.png"))[::2]:
