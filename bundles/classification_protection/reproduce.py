@@ -310,11 +310,12 @@ def main() -> int:
     for experiment in experiments(big=not options.small):
         if options.only and options.only not in experiment.label:
             continue
-        kept = published(experiment) if options.keep else None
+        finished = (options.work / experiment.label / "result.json").exists()
+        kept = published(experiment) if options.keep and not finished else None
         if kept is not None:
             results.append(kept)
             continue
-        if options.finished and not (options.work / experiment.label / "result.json").exists():
+        if options.finished and not finished:
             print(f"not finished: {experiment.label}")
             continue
         clean, test = known[experiment.dataset]()
