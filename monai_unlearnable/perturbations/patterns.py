@@ -80,7 +80,7 @@ class Stripes(PatternFamily):
 
     Example:
         >>> Stripes().signs(2, (4, 4), seed=1)[0].tolist()[0]
-        [-1.0, 1.0, 1.0, -1.0]
+        [1.0, 1.0, -1.0, -1.0]
     """
 
     view_px: int | None = None
