@@ -261,12 +261,11 @@ def table(results: Sequence[dict[str, Any]], *, victim: str | None = None) -> st
 
 def published(experiment: Experiment) -> dict[str, Any] | None:
     """Return the row of docs/results.json that was computed with exactly the same settings and victims."""
+    wanted = [experiment.recipe.describe(), [victim.describe() for victim in experiment.victims]]
+    wanted = json.loads(json.dumps(wanted))  # as a file holds them
     for one in json.loads((DOCS / "results.json").read_text()):
         victims = [recipe["recipe"] for recipe in one["audit"]["recipes"]]
-        same = one["experiment"] == experiment.label and one["settings"] == json.loads(
-            json.dumps(experiment.recipe.describe())
-        )
-        if same and victims == [json.loads(json.dumps(victim.describe())) for victim in experiment.victims]:
+        if one["experiment"] == experiment.label and [one["settings"], victims] == wanted:
             return dict(one)
     return None
 

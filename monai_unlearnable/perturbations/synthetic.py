@@ -120,9 +120,8 @@ class Synthetic(Perturbation):
             BudgetError: a label is outside ``0 .. num_classes - 1``, or the vector has another length; the images are
                 too small to show the patterns; the radius, spread over all pixels, is less than one level.
         """
-        index = self._index_of(label.cpu())
-        count = self.num_classes if index is not None and label.ndim == 1 else 2**self.num_classes
-        signs = self.patterns.signs(self.num_classes + 1 if index is None else count, shape[1:], seed=self.seed)
+        index, count = self._index_of(label.cpu())
+        signs = self.patterns.signs(count, shape[1:], seed=self.seed)
         chosen = self._sums_of(label.cpu(), signs) if index is None else signs[index]
         full = chosen.unsqueeze(1).expand(-1, shape[0], *shape[1:])
         value_levels = self.budget.radius_levels / self.budget.norm(full[:1]).item()
@@ -151,16 +150,18 @@ class Synthetic(Perturbation):
             "budget": self.budget.describe(),
         }
 
-    def _index_of(self, label: Labels) -> torch.Tensor | None:
-        """Return the pattern of each label; None where every label column has a pattern and they are summed."""
+    def _index_of(self, label: Labels) -> tuple[torch.Tensor | None, int]:
+        """Return the pattern of each label, and how many there are; None where those of its columns are summed."""
         if label.ndim == 1:
             outside = label[(label < 0) | (label >= self.num_classes)]
             if len(outside):
                 raise BudgetError(f"label {int(outside[0])} is outside 0..{self.num_classes - 1}.")
-            return label.long()
+            return label.long(), self.num_classes
         if label.shape[1] != self.num_classes:
             raise BudgetError(f"{label.shape[1]} label columns, but the patterns are for {self.num_classes}.")
-        return combinations_of(label) if self.num_classes <= MOST_COMBINED_LABELS else None
+        if self.num_classes <= MOST_COMBINED_LABELS:
+            return combinations_of(label), 2**self.num_classes
+        return None, self.num_classes + 1  # the last one breaks ties
 
     @staticmethod
     def _sums_of(label: Labels, signs: torch.Tensor) -> torch.Tensor:

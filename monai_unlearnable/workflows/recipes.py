@@ -45,7 +45,7 @@ class SyntheticRecipe(Recipe):
 
     Attributes:
         patterns: what the patterns look like.
-        faint_share: share of the radius that the rarest class's pattern uses (single-label sets).
+        faint_share: share of the radius that the faint class's pattern uses (see :meth:`RecipeContext.shares`).
     """
 
     name: ClassVar[str] = Synthetic.name
@@ -80,7 +80,7 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
 
     Attributes:
         start: the pattern to start from; None starts from zero.
-        faint_share: share of the radius that the rarest class's pattern uses (single-label sets).
+        faint_share: share of the radius that the faint class's pattern uses (see :meth:`RecipeContext.shares`).
         max_rounds: largest number of rounds.
         min_rounds: rounds that are made in any case.
         training_batches: surrogate steps in a round.
