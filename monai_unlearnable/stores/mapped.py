@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 import os
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ class MappedStore(DeltaStore):
             end += math.prod(shape) * self._numpy_dtype.itemsize
         self._size_bytes = end
         self._content: tuple[tuple[int, int], str] | None = None
+        self._data_name = str(self.data_path)
 
     @property
     def data_path(self) -> Path:
@@ -107,11 +109,12 @@ class MappedStore(DeltaStore):
 
     def read_region(self, key: str, region: Region) -> StoredLevels:
         """Read part of one delta; see :meth:`DeltaStore.read_region`."""
-        return torch.from_numpy(np.array(self._map(key, "r")[region], dtype=self._numpy_dtype.newbyteorder("=")))
+        stored = self._map(key, writable=False)[region]
+        return torch.from_numpy(np.array(stored, dtype=self._numpy_dtype.newbyteorder("=")))
 
     def write_region(self, key: str, region: Region, levels: StoredLevels) -> None:
         """Write part of one delta; see :meth:`DeltaStore.write_region`."""
-        self._map(key, "r+")[region] = self._checked(key, region, levels).numpy()
+        self._map(key, writable=True)[region] = self._checked(key, region, levels).numpy()
         self._content = None
 
     def flush(self) -> None:
@@ -136,9 +139,15 @@ class MappedStore(DeltaStore):
         # (MONAI's pickle_hashing) notices a delta that changed.
         return _reopen, (self.directory, self.header, self.content_sha256())
 
-    def _map(self, key: str, mode: Any) -> NDArray[np.integer]:
+    def _map(self, key: str, *, writable: bool) -> NDArray[np.integer]:
         shape = self.shape(key)
-        return np.memmap(self.data_path, self._numpy_dtype, mode, offset=self._offsets[key], shape=shape)
+        # np.memmap resolves the path anew each time, which costs more than small deltas do.
+        before = self._offsets[key] % mmap.ALLOCATIONGRANULARITY
+        size = before + math.prod(shape) * self._numpy_dtype.itemsize
+        access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
+        with open(self._data_name, "rb+" if writable else "rb") as file:  # noqa: PTH123 - Path.open costs as much again
+            mapped = mmap.mmap(file.fileno(), size, access=access, offset=self._offsets[key] - before)
+        return np.ndarray(shape, self._numpy_dtype, buffer=mapped, offset=before)
 
 
 def _reopen(directory: Path, header: StoreHeader, content_sha256: str) -> MappedStore:
