@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from monai.networks.nets import DenseNet121, ResNet, resnet18
+from monai.networks.nets import DenseNet, DenseNet121, ResNet, resnet18
 
-__all__ = ["small_resnet", "standard_densenet121", "standard_resnet18"]
+__all__ = ["small_densenet", "small_resnet", "standard_densenet121", "standard_resnet18"]
 
 
 def small_resnet(*, spatial_dims: int, in_channels: int, num_classes: int) -> ResNet:
@@ -41,6 +41,37 @@ def small_resnet(*, spatial_dims: int, in_channels: int, num_classes: int) -> Re
         conv1_t_stride=1,
         no_max_pool=True,
         num_classes=num_classes,
+    )
+
+
+def small_densenet(*, spatial_dims: int, in_channels: int, num_classes: int) -> DenseNet:
+    """Build a small densely connected network: three blocks of three layers, growth 16.
+
+    MONAI's DenseNet looks at images through a 7x7 convolution with stride 2 and max pooling, so it sees a quarter of
+    the grid that :func:`small_resnet` sees.
+
+    Args:
+        spatial_dims: 2 for pictures, 3 for volumes.
+        in_channels: channels of an image.
+        num_classes: classes (single-label) or label columns (multi-label).
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Example:
+        >>> import torch
+        >>> network = small_densenet(spatial_dims=2, in_channels=1, num_classes=3)
+        >>> network(torch.zeros(4, 1, 28, 28)).shape
+        torch.Size([4, 3])
+    """
+    _check(spatial_dims, in_channels, num_classes)
+    return DenseNet(
+        spatial_dims=spatial_dims,
+        in_channels=in_channels,
+        out_channels=num_classes,
+        init_features=32,
+        growth_rate=16,
+        block_config=(3, 3, 3),
     )
 
 

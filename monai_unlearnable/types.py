@@ -20,6 +20,7 @@ __all__ = [
     "Images",
     "Labels",
     "Logits",
+    "MemberLogits",
     "MultiLabels",
     "PerSample",
     "PerSampleFlag",
@@ -46,6 +47,10 @@ Labels: TypeAlias = Shaped[Tensor, "batch ..."]
 """Either :data:`ClassLabels` or :data:`MultiLabels`."""
 
 Logits: TypeAlias = Float[Tensor, "batch classes"]
+
+MemberLogits: TypeAlias = Float[Tensor, "batch classes members"]
+"""Logits of several networks, side by side."""
+
 PerSample: TypeAlias = Float[Tensor, " batch"]
 PerSampleFlag: TypeAlias = Bool[Tensor, " batch"]
 

@@ -20,10 +20,9 @@ from typing import Any
 import numpy as np
 import torch
 from ignite.handlers import ProgressBar
-from monai.networks.nets import DenseNet
 
 from monai_unlearnable.audit import VictimRecipe, adam_optimizer, audit_release
-from monai_unlearnable.networks import standard_densenet121
+from monai_unlearnable.networks import small_densenet, standard_densenet121
 from monai_unlearnable.release import restore_release, verify_release
 from monai_unlearnable.sources import open_source
 from monai_unlearnable.workflows import (
@@ -42,18 +41,6 @@ RELEASE_SEED = 20230305
 CLASSES_OF_MEDNIST = ("AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT")
 FINDINGS = ("pneumonia", "left_brighter", "top_brighter")
 """Label columns derived from PneumoniaMNIST: its own label, and which half of the image is brighter on average."""
-
-
-def small_densenet(*, spatial_dims: int, in_channels: int, num_classes: int) -> DenseNet:
-    """Build MONAI's DenseNet with three blocks of three layers: the other family, at a size for two cores."""
-    return DenseNet(
-        spatial_dims=spatial_dims,
-        in_channels=in_channels,
-        out_channels=num_classes,
-        init_features=32,
-        growth_rate=16,
-        block_config=(3, 3, 3),
-    )
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from monai_unlearnable.perturbations.descent import descend
 from monai_unlearnable.perturbations.error_minimizing import ErrorMinimizing
 from monai_unlearnable.perturbations.objectives import (
     ComplementTarget,
+    MemberObjective,
     MultiLabelObjective,
     NextClassTarget,
     Objective,
@@ -19,6 +20,7 @@ __all__ = [
     "Blocks",
     "ComplementTarget",
     "ErrorMinimizing",
+    "MemberObjective",
     "MultiLabelObjective",
     "NextClassTarget",
     "Objective",

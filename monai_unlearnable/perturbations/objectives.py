@@ -5,13 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import torch
 from torch.nn import functional
 
 from monai_unlearnable.errors import SourceError
-from monai_unlearnable.types import Labels, Logits, PerSample
+from monai_unlearnable.types import Labels, Logits, MemberLogits, PerSample
 
 __all__ = [
     "ComplementTarget",
+    "MemberObjective",
     "MultiLabelObjective",
     "NextClassTarget",
     "Objective",
@@ -60,6 +62,30 @@ class MultiLabelObjective(Objective):
     def error(self, logits: Logits, label: Labels) -> PerSample:
         """Share of the labels on whose wrong side the logit lies."""
         return ((logits > 0) != (label > 0.5)).to(logits.dtype).mean(1)
+
+
+@dataclass(frozen=True)
+class MemberObjective(Objective):
+    """Mean over the members of an :class:`~monai_unlearnable.surrogates.Ensemble`.
+
+    Attributes:
+        objective: what each member's logits ``(batch, classes)`` are measured by.
+
+    Example:
+        >>> import torch
+        >>> MemberObjective(SingleLabelObjective()).loss(torch.zeros(1, 2, 3), torch.tensor([0])).round(decimals=4)
+        tensor([0.6931])
+    """
+
+    objective: Objective
+
+    def loss(self, logits: MemberLogits, label: Labels) -> PerSample:
+        """Mean of the members' losses of each image."""
+        return torch.stack([self.objective.loss(one, label) for one in logits.unbind(-1)]).mean(0)
+
+    def error(self, logits: MemberLogits, label: Labels) -> PerSample:
+        """Share of the members that are wrong."""
+        return torch.stack([self.objective.error(one, label) for one in logits.unbind(-1)]).mean(0)
 
 
 class TargetMap(ABC):

@@ -17,7 +17,8 @@ class Surrogate(nn.Module):
     """Maps images in levels, on their native grid, to logits; the gradient flows back to the native pixels.
 
     Args:
-        network: maps preprocessed images to logits ``(batch, classes)``.
+        network: maps preprocessed images to logits ``(batch, classes)``, or to those of several members (see
+            :class:`~monai_unlearnable.surrogates.Ensemble`).
         preprocessing: differentiable; maps levels to what the network expects.
         channels_last: lay weights and images out channels-last, which some 2D convolutions run faster on.
 
@@ -35,7 +36,7 @@ class Surrogate(nn.Module):
         self.network = network.to(memory_format=torch.channels_last) if channels_last else network  # type: ignore[call-overload]
 
     def forward(self, image: Images) -> Logits:
-        """Return logits ``(batch, classes)`` for images ``(batch, channel, *space)`` in levels."""
+        """Return the network's logits for images ``(batch, channel, *space)`` in levels."""
         seen = self.preprocessing(image)
         if self.channels_last and seen.ndim == 4:
             seen = seen.contiguous(memory_format=torch.channels_last)

@@ -26,7 +26,7 @@ from monai_unlearnable.perturbations import (
     TargetMap,
 )
 from monai_unlearnable.sources import Task
-from monai_unlearnable.workflows.context import ImageFacts, RecipeContext, objective_for
+from monai_unlearnable.workflows.context import ImageFacts, RecipeContext
 from monai_unlearnable.workflows.recipe_base import Recipe, SurrogateRecipe
 
 __all__ = [
@@ -109,7 +109,7 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
     def perturbation(self, facts: ImageFacts, *, budget: Budget, seed: int = 0) -> ErrorMinimizing:
         """Return the method for images of this kind; nothing in it is random."""
         return ErrorMinimizing(
-            budget=budget, steps=self.steps, step_share=self.step_share, objective=objective_for(facts.task)
+            budget=budget, steps=self.steps, step_share=self.step_share, objective=self.objective(facts)
         )
 
     def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:
@@ -149,7 +149,7 @@ class TargetedAdversarialRecipe(SurrogateRecipe):
             step_share=self.step_share,
             restarts=self.restarts,
             seed=seed % 2**63,
-            objective=objective_for(facts.task),
+            objective=self.objective(facts),
         )
 
     def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:

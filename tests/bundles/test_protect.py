@@ -20,6 +20,7 @@ from monai_unlearnable.workflows import (
     TargetedAdversarialRecipe,
     protect,
 )
+from monai_unlearnable.workflows.recipes import SurrogateRecipe
 from tests.bundles.running import BUNDLE, contents, make_workflow, recorded, run_bundle, write_multi_label_npz
 from tests.small_data import write_class_folders
 
@@ -34,6 +35,7 @@ SURROGATE_PLACES = {
     "class_wise": "class_wise",
     "batch_size": "data_loader#batch_size",
     "surrogate_size_px": "surrogate_size_px",
+    "channels_last": "surrogate#channels_last",
     "learning_rate": "optimizer#lr",
     "momentum": "optimizer#momentum",
     "weight_decay": "optimizer#weight_decay",
@@ -91,12 +93,12 @@ def assert_same(
 def test_defaults_are_those_of_the_recipe(configs: tuple[str, ...], recipe: Recipe) -> None:
     parser = make_workflow(*configs).parser
     places = PLACES[recipe.name]
-    assert {one.name for one in fields(recipe)} - {"network"} == set(places)
+    assert {one.name for one in fields(recipe)} - {"networks"} == set(places)
     for name, place in places.items():
         pattern = isinstance(getattr(recipe, name), PatternFamily)
         assert (stripes(parser[place]) if pattern else parser[place]) == getattr(recipe, name), name
-    if hasattr(recipe, "network"):
-        assert parser["network_def#_target_"] == recipe.describe()["network"]
+    if isinstance(recipe, SurrogateRecipe):
+        assert [one["_target_"] for one in parser["networks"]] == recipe.describe()["networks"]
 
 
 @pytest.mark.parametrize(("configs", "recipe"), METHODS, ids=NAMES)
@@ -165,7 +167,7 @@ def test_ledger_holds_what_was_overridden(tmp_path: Path, npz: Path) -> None:
     assert settings["perturbation"]["steps"] == 2
     assert settings["engine"]["max_epochs"] == 2
     assert settings["optimizer"]["nesterov"] is True
-    assert settings["network_def"]["_target_"] == "monai_unlearnable.networks.small_resnet"
+    assert settings["networks"][0]["_target_"] == "monai_unlearnable.networks.small_resnet"
     assert (configuration["budget"]["norm"], configuration["budget"]["radius_levels"]) == ("l2", 40)
     assert not {"dataset", "output", "ledger", "seed", "device"} & set(settings)
 

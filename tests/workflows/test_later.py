@@ -28,8 +28,8 @@ def linear(*, spatial_dims: int, in_channels: int, num_classes: int) -> nn.Modul
     return nn.Sequential(nn.Flatten(), nn.Linear(in_channels * 28**spatial_dims, num_classes))
 
 
-EM = ErrorMinimizingRecipe(network=linear, max_rounds=2, min_rounds=1, steps=3, learning_rate=0.01)
-TARGETED = TargetedAdversarialRecipe(network=linear, surrogate_epochs=3, steps=3, learning_rate=0.01)
+EM = ErrorMinimizingRecipe(networks=(linear,), max_rounds=2, min_rounds=1, steps=3, learning_rate=0.01)
+TARGETED = TargetedAdversarialRecipe(networks=(linear,), surrogate_epochs=3, steps=3, learning_rate=0.01)
 
 
 def _protect(root: Path, recipe: SurrogateRecipe | SyntheticRecipe, name: str) -> Path:
@@ -95,7 +95,7 @@ def test_other_settings_are_named(ledger: Path) -> None:
     with pytest.raises(LedgerError, match="settings than this recipe: steps is 3 there and 4 here"):
         load_surrogate(ledger, replace(EM, steps=4))
     with pytest.raises(
-        LedgerError, match=r"network is '.*\.linear' there and 'monai_unlearnable\.networks\.small_resn"
+        LedgerError, match=r"networks is \['.*\.linear'\] there and \['monai_unlearnable\.networks\.small_resn"
     ):
         load_surrogate(ledger, ErrorMinimizingRecipe())
     with pytest.raises(LedgerError, match="method is 'error_minimizing' there and 'targeted_adversarial' here"):

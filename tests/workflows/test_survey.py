@@ -96,7 +96,10 @@ def test_sizes_of_two_sources_count_together(tmp_path: Path) -> None:
 
 
 def test_settings_are_plain_values() -> None:
-    described = ErrorMinimizingRecipe(network=partial(small_resnet, in_channels=1)).describe()
+    described = ErrorMinimizingRecipe(networks=(partial(small_resnet, in_channels=1),)).describe()
     assert described["method"] == "error_minimizing" and described["stop_error"] == 0.01
-    assert described["network"] == "monai_unlearnable.networks.small_resnet(in_channels=1)"
-    assert ErrorMinimizingRecipe().describe()["network"] == "monai_unlearnable.networks.small_resnet"
+    assert described["networks"] == ["monai_unlearnable.networks.small_resnet(in_channels=1)"]
+    assert ErrorMinimizingRecipe().describe()["networks"] == [
+        "monai_unlearnable.networks.small_resnet",
+        "monai_unlearnable.networks.small_densenet",
+    ]
