@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from monai.networks.nets import DenseNet, DenseNet121, ResNet, resnet18
+from torch import Tensor, nn
+from torch.nn.functional import pad
 
 __all__ = ["small_densenet", "small_resnet", "standard_densenet121", "standard_resnet18"]
 
@@ -44,11 +46,12 @@ def small_resnet(*, spatial_dims: int, in_channels: int, num_classes: int) -> Re
     )
 
 
-def small_densenet(*, spatial_dims: int, in_channels: int, num_classes: int) -> DenseNet:
+def small_densenet(*, spatial_dims: int, in_channels: int, num_classes: int) -> nn.Sequential:
     """Build a small densely connected network: three blocks of three layers, growth 16.
 
     MONAI's DenseNet looks at images through a 7x7 convolution with stride 2 and max pooling, so it sees a quarter of
-    the grid that :func:`small_resnet` sees.
+    the grid that :func:`small_resnet` sees. Its four halvings need 16 pixels a side: smaller images get a border of
+    zeros.
 
     Args:
         spatial_dims: 2 for pictures, 3 for volumes.
@@ -65,7 +68,7 @@ def small_densenet(*, spatial_dims: int, in_channels: int, num_classes: int) -> 
         torch.Size([4, 3])
     """
     _check(spatial_dims, in_channels, num_classes)
-    return DenseNet(
+    network = DenseNet(
         spatial_dims=spatial_dims,
         in_channels=in_channels,
         out_channels=num_classes,
@@ -73,6 +76,7 @@ def small_densenet(*, spatial_dims: int, in_channels: int, num_classes: int) -> 
         growth_rate=16,
         block_config=(3, 3, 3),
     )
+    return nn.Sequential(_AtLeast(16), network)
 
 
 def standard_resnet18(*, spatial_dims: int, in_channels: int, num_classes: int) -> ResNet:
@@ -103,6 +107,20 @@ def standard_densenet121(*, spatial_dims: int, in_channels: int, num_classes: in
     """
     _check(spatial_dims, in_channels, num_classes)
     return DenseNet121(spatial_dims=spatial_dims, in_channels=in_channels, out_channels=num_classes)
+
+
+class _AtLeast(nn.Module):
+    """Adds a border of zeros, half of it on each side, to images with fewer pixels a side."""
+
+    def __init__(self, size_px: int) -> None:
+        super().__init__()
+        self.size_px = size_px
+
+    def forward(self, image: Tensor) -> Tensor:
+        missing = [max(0, self.size_px - size) for size in reversed(image.shape[2:])]
+        if not any(missing):
+            return image
+        return pad(image, [part for size in missing for part in (size // 2, size - size // 2)])
 
 
 def _check(spatial_dims: int, in_channels: int, num_classes: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from monai_unlearnable.networks import small_resnet, standard_densenet121, standard_resnet18
+from monai_unlearnable.networks import small_densenet, small_resnet, standard_densenet121, standard_resnet18
 
 
 @pytest.mark.parametrize(("spatial_dims", "channels"), [(2, 1), (2, 3), (3, 1)])
@@ -23,6 +23,21 @@ def test_small_resnet_has_the_widths_of_the_recipes() -> None:
     assert network.conv1.kernel_size == (3, 3)
     assert network.conv1.stride == (1, 1)
     assert network.no_max_pool
+
+
+@pytest.mark.parametrize("shape", [(7, 9), (16, 40), (20, 20), (5, 17, 9)], ids=str)
+def test_small_densenet_is_monais_with_a_border_of_zeros(shape: tuple[int, ...]) -> None:
+    network = small_densenet(spatial_dims=len(shape), in_channels=2, num_classes=3).eval()
+    image = torch.rand(2, 2, *shape)
+    larger = [max(16, size) for size in shape]
+    bordered = torch.zeros(2, 2, *larger)
+    inside = tuple(
+        slice((whole - size) // 2, (whole - size) // 2 + size) for whole, size in zip(larger, shape, strict=True)
+    )
+    bordered[(slice(None), slice(None), *inside)] = image
+    with torch.no_grad():
+        assert torch.equal(network(image), network[1](bordered))
+        assert network(image).shape == (2, 3)
 
 
 def test_the_same_seed_gives_the_same_weights() -> None:
@@ -43,7 +58,7 @@ def test_monais_networks_share_the_signature(build: Callable[..., nn.Module]) ->
         assert network(torch.zeros(1, 3, 32, 32)).shape == (1, 4)
 
 
-@pytest.mark.parametrize("build", [small_resnet, standard_resnet18, standard_densenet121])
+@pytest.mark.parametrize("build", [small_densenet, small_resnet, standard_resnet18, standard_densenet121])
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

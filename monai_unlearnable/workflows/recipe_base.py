@@ -120,9 +120,7 @@ class SurrogateRecipe(Recipe):
         objective = objective_for(facts.task)
         return MemberObjective(objective) if self.several else objective
 
-    def trainer(
-        self, context: RecipeContext, surrogate: Surrogate, *, prepare: Any, epoch_length: int | None
-    ) -> SupervisedTrainer:
+    def trainer(self, context: RecipeContext, surrogate: Surrogate, *, prepare: Any) -> SupervisedTrainer:
         """Return a stock trainer of the surrogate."""
         optimizer = torch.optim.SGD(
             surrogate.parameters(), lr=self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay
@@ -136,7 +134,6 @@ class SurrogateRecipe(Recipe):
             optimizer=optimizer,
             loss_function=MemberLoss(loss) if self.several else loss,
             prepare_batch=prepare,
-            epoch_length=epoch_length,
             decollate=False,
             train_handlers=list(context.trainer_handlers),
         )

@@ -83,7 +83,8 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
         faint_share: share of the radius that the faint class's pattern uses (see :meth:`RecipeContext.shares`).
         max_rounds: largest number of rounds.
         min_rounds: rounds that are made in any case.
-        training_batches: surrogate steps in a round.
+        surrogate_epochs: epochs of the surrogate's training in a round. A surrogate that has hardly learnt the starting
+            pattern leads the deltas away from it.
         stop_error: surrogate error on the protected images at which the rounds end.
     """
 
@@ -92,7 +93,7 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
     faint_share: float = 0.25
     max_rounds: int = 10
     min_rounds: int = 3
-    training_batches: int = 10
+    surrogate_epochs: int = 5
     stop_error: float = 0.01
 
     def seen_at(self, size_px: int | None) -> ErrorMinimizingRecipe:
@@ -104,7 +105,7 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
     @classmethod
     def for_classes(cls) -> ErrorMinimizingRecipe:
         """One delta for each class: one step a round, until the error is 10 % (Huang et al., ICLR 2021), 30 rounds."""
-        return cls(class_wise=True, steps=1, stop_error=0.10, max_rounds=30)
+        return cls(class_wise=True, steps=1, stop_error=0.10, max_rounds=30, surrogate_epochs=1)
 
     def perturbation(self, facts: ImageFacts, *, budget: Budget, seed: int = 0) -> ErrorMinimizing:
         """Return the method for images of this kind; nothing in it is random."""
@@ -116,8 +117,11 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
         """Return the alternating engine."""
         surrogate = self.surrogate(context.facts, seed=context.seed, device=context.device)
         prepare = PrepareProtected(context.store, context.key, context.budget)
-        trainer = self.trainer(context, surrogate, prepare=prepare, epoch_length=self.training_batches)
-        handlers: list[Any] = [TrainSurrogate(trainer), StopWhenFitted(self.stop_error, min_epochs=self.min_rounds)]
+        trainer = self.trainer(context, surrogate, prepare=prepare)
+        handlers: list[Any] = [
+            TrainSurrogate(trainer, epochs=self.surrogate_epochs),
+            StopWhenFitted(self.stop_error, min_epochs=self.min_rounds),
+        ]
         if self.start is not None:
             handlers.insert(0, StartFrom(context.synthetic(self.start, faint_share=self.faint_share)))
         return self.engine(context, surrogate, trainer, max_epochs=self.max_rounds, handlers=handlers)
@@ -155,6 +159,6 @@ class TargetedAdversarialRecipe(SurrogateRecipe):
     def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:
         """Return an engine of one pass."""
         surrogate = self.surrogate(context.facts, seed=context.seed, device=context.device)
-        trainer = self.trainer(context, surrogate, prepare=PrepareClean(), epoch_length=None)
+        trainer = self.trainer(context, surrogate, prepare=PrepareClean())
         handlers = [TrainSurrogate(trainer, epochs=self.surrogate_epochs, every=None)]
         return self.engine(context, surrogate, trainer, max_epochs=1, handlers=handlers)

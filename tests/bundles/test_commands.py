@@ -26,7 +26,7 @@ def run_command(folder: Path, config: str, *options: str) -> subprocess.Complete
 
 
 def test_protect_then_audit(tmp_path: Path, npz: Path) -> None:
-    quick = ["--engine#max_epochs", "1", "--perturbation#steps", "2", "--surrogate_trainer#epoch_length", "1"]
+    quick = ["--engine#max_epochs", "1", "--perturbation#steps", "2", "--handlers#1#epochs", "1"]
     places = ["--dataset", npz.name, "--output", "release", "--ledger", "ledger", "--radius", "8/255"]
     protected = run_command(tmp_path, str(CONFIGS / "protect.yaml"), *places, *quick)
     assert protected.returncode == 0, protected.stderr

@@ -48,7 +48,7 @@ PLACES: dict[str, dict[str, str]] = {
     | {
         "max_rounds": "engine#max_epochs",
         "min_rounds": "handlers#2#min_epochs",
-        "training_batches": "surrogate_trainer#epoch_length",
+        "surrogate_epochs": "handlers#1#epochs",
         "stop_error": "handlers#2#error",
         "start": "start#patterns",
         "faint_share": "faint_share",
@@ -62,9 +62,9 @@ PLACES: dict[str, dict[str, str]] = {
         "faint_share": "faint_share",
     },
 }
-MINIMIZING: dict[str, Any] = {"engine#max_epochs": 2, "perturbation#steps": 2, "surrogate_trainer#epoch_length": 2}
+MINIMIZING: dict[str, Any] = {"engine#max_epochs": 2, "perturbation#steps": 2, "handlers#1#epochs": 1}
 QUICK: dict[str, tuple[Recipe, dict[str, Any]]] = {
-    "error_minimizing": (ErrorMinimizingRecipe(max_rounds=2, steps=2, training_batches=2), MINIMIZING),
+    "error_minimizing": (ErrorMinimizingRecipe(max_rounds=2, steps=2, surrogate_epochs=1), MINIMIZING),
     "targeted_adversarial": (
         TargetedAdversarialRecipe(surrogate_epochs=2, steps=2, restarts=2),
         {"handlers#0#epochs": 2, "perturbation#steps": 2, "perturbation#restarts": 2},

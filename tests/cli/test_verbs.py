@@ -19,7 +19,7 @@ from tests.sources.files import rgb16_png
 
 PLACES = ("--output", "release", "--ledger", "ledger")
 QUICK = {
-    "error_minimizing": ErrorMinimizingRecipe(max_rounds=1, min_rounds=1, training_batches=1, steps=2),
+    "error_minimizing": ErrorMinimizingRecipe(max_rounds=1, min_rounds=1, surrogate_epochs=1, steps=2),
     "targeted_adversarial": TargetedAdversarialRecipe(surrogate_epochs=1, steps=2),
 }
 
