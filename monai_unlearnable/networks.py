@@ -50,8 +50,8 @@ def small_densenet(*, spatial_dims: int, in_channels: int, num_classes: int) -> 
     """Build a small densely connected network: three blocks of three layers, growth 16.
 
     MONAI's DenseNet looks at images through a 7x7 convolution with stride 2 and max pooling, so it sees a quarter of
-    the grid that :func:`small_resnet` sees. Its four halvings need 16 pixels a side: smaller images get a border of
-    zeros.
+    the grid that :func:`small_resnet` sees. Its four halvings need 16 pixels a side: images with fewer get a border
+    of zeros up to 32.
 
     Args:
         spatial_dims: 2 for pictures, 3 for volumes.
@@ -76,7 +76,7 @@ def small_densenet(*, spatial_dims: int, in_channels: int, num_classes: int) -> 
         growth_rate=16,
         block_config=(3, 3, 3),
     )
-    return nn.Sequential(_AtLeast(16), network)
+    return nn.Sequential(_Bordered(smallest_px=16, size_px=32), network)
 
 
 def standard_resnet18(*, spatial_dims: int, in_channels: int, num_classes: int) -> ResNet:
@@ -109,17 +109,18 @@ def standard_densenet121(*, spatial_dims: int, in_channels: int, num_classes: in
     return DenseNet121(spatial_dims=spatial_dims, in_channels=in_channels, out_channels=num_classes)
 
 
-class _AtLeast(nn.Module):
-    """Adds a border of zeros, half of it on each side, to images with fewer pixels a side."""
+class _Bordered(nn.Module):
+    """Adds a border of zeros, half of it on each side, to images that are smaller than a network can take."""
 
-    def __init__(self, size_px: int) -> None:
+    def __init__(self, *, smallest_px: int, size_px: int) -> None:
         super().__init__()
+        self.smallest_px = smallest_px
         self.size_px = size_px
 
     def forward(self, image: Tensor) -> Tensor:
-        missing = [max(0, self.size_px - size) for size in reversed(image.shape[2:])]
-        if not any(missing):
+        if min(image.shape[2:]) >= self.smallest_px:
             return image
+        missing = [max(0, self.size_px - size) for size in reversed(image.shape[2:])]
         return pad(image, [part for size in missing for part in (size // 2, size - size // 2)])
 
 

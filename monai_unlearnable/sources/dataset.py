@@ -43,9 +43,12 @@ class SourceDataset(Dataset[dict[str, Any]]):
 class ShapeBatches(Sampler[list[int]]):
     """Batches of images of one shape, so that sources with pictures of several sizes can be stacked.
 
+    An image that would be left over alone joins the batch before it, because batch normalisation cannot be trained on
+    a single one.
+
     Args:
         source: whose images are batched.
-        batch_size: largest number of images in a batch.
+        batch_size: number of images in a batch; one may have one more, the last one of a shape fewer.
         shuffle: shuffle images and batches, anew for every epoch.
         seed: seed of the shuffling, together with the epoch.
     """
@@ -64,14 +67,21 @@ class ShapeBatches(Sampler[list[int]]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return sum(-(-len(group) // self._batch_size) for group in self._groups)
+        return sum(len(_starts(len(group), self._batch_size)) for group in self._groups)
 
     def __iter__(self) -> Iterator[list[int]]:
         groups = self._groups
         random = np.random.default_rng((self._seed, self._epoch))
         if self._shuffle:
             groups = [[group[i] for i in random.permutation(len(group))] for group in groups]
-        size = self._batch_size
-        batches = [group[start : start + size] for group in groups for start in range(0, len(group), size)]
+        batches = []
+        for group in groups:
+            starts = _starts(len(group), self._batch_size)
+            batches += [group[start:end] for start, end in zip(starts, [*starts[1:], len(group)], strict=True)]
         order = random.permutation(len(batches)) if self._shuffle else range(len(batches))
         return iter([batches[i] for i in order])
+
+
+def _starts(count: int, batch_size: int) -> range:
+    alone = batch_size > 1 and count > 1 and count % batch_size == 1
+    return range(0, count - alone, batch_size)

@@ -64,14 +64,15 @@ def test_several_labels_are_floats_of_their_own() -> None:
 
 
 def test_loader_makes_batches_of_one_shape() -> None:
-    shapes = [(1, 2, 3), (1, 4, 4), (1, 2, 3), (1, 4, 4), (1, 2, 3)]
-    source = ToySource(shapes, [0] * 5)
+    shapes = [(1, 2, 3), (1, 4, 4), (1, 2, 3), (1, 4, 4), (1, 2, 3), (1, 2, 3), (1, 5, 5)]
+    source = ToySource(shapes, [0] * 7)
     loader = DataLoader(SourceDataset(source), batch_sampler=ShapeBatches(source, batch_size=2))
     found = [(tuple(batch["image"].shape), batch["sample_id"]) for batch in loader]
     assert found == [
         ((2, 1, 2, 3), ["train/000000", "train/000002"]),
-        ((1, 1, 2, 3), ["train/000004"]),
+        ((2, 1, 2, 3), ["train/000004", "train/000005"]),
         ((2, 1, 4, 4), ["train/000001", "train/000003"]),
+        ((1, 1, 5, 5), ["train/000006"]),
     ]
 
 
@@ -88,7 +89,11 @@ def test_every_image_comes_once_among_its_like(sizes: list[int], batch_size: int
     batches = list(sampler)
     assert len(batches) == len(sampler)
     assert Counter(index for batch in batches for index in batch) == Counter(range(len(sizes)))
-    assert all(len(batch) <= batch_size and len({sizes[index] for index in batch}) == 1 for batch in batches)
+    assert all(len({sizes[index] for index in batch}) == 1 for batch in batches)
+    assert all(len(batch) <= batch_size + (batch_size > 1) for batch in batches)
+    for batch in batches:
+        alone = batch_size == 1 or sizes.count(sizes[batch[0]]) == 1
+        assert (len(batch) == 1) == alone, "batch normalisation needs two images wherever there are two"
     assert list(sampler) == batches, "the same epoch has the same order"
 
 
