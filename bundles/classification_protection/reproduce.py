@@ -131,7 +131,7 @@ def experiments(*, big: bool = True) -> list[Experiment]:
     for dataset, epochs, radii in (
         ("breastmnist", 20, ("8/255", "16/255")),
         ("pneumoniamnist", 4, ("8/255", "16/255")),
-        ("mednist", 8, ("8/255",)),
+        ("mednist", 8, ("8/255", "16/255")),
     ):
         for radius in radii:
             for recipe in methods:

@@ -20,7 +20,8 @@ class Surrogate(nn.Module):
         network: maps preprocessed images to logits ``(batch, classes)``, or to those of several members (see
             :class:`~monai_unlearnable.surrogates.Ensemble`).
         preprocessing: differentiable; maps levels to what the network expects.
-        channels_last: lay weights and images out channels-last, which some 2D convolutions run faster on.
+        channels_last: lay weights and images out channels-last, which 2D convolutions often run faster on; networks
+            with 3D convolutions stay as they are.
 
     Example:
         >>> from monai_unlearnable.surrogates import IntensityWindow
@@ -32,8 +33,9 @@ class Surrogate(nn.Module):
     def __init__(self, network: nn.Module, preprocessing: nn.Module, *, channels_last: bool = False) -> None:
         super().__init__()
         self.preprocessing = preprocessing
-        self.channels_last = channels_last
-        self.network = network.to(memory_format=torch.channels_last) if channels_last else network  # type: ignore[call-overload]
+        volumetric = any(isinstance(module, nn.Conv3d) for module in network.modules())
+        self.channels_last = channels_last and not volumetric
+        self.network = network.to(memory_format=torch.channels_last) if self.channels_last else network  # type: ignore[call-overload]
 
     def forward(self, image: Images) -> Logits:
         """Return the network's logits for images ``(batch, channel, *space)`` in levels."""

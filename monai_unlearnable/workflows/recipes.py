@@ -105,7 +105,7 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
     @classmethod
     def for_classes(cls) -> ErrorMinimizingRecipe:
         """One delta for each class: one step a round, until the error is 10 % (Huang et al., ICLR 2021), 30 rounds."""
-        return cls(class_wise=True, steps=1, stop_error=0.10, max_rounds=30, surrogate_epochs=1)
+        return cls(class_wise=True, steps=1, stop_error=0.10, max_rounds=30)
 
     def perturbation(self, facts: ImageFacts, *, budget: Budget, seed: int = 0) -> ErrorMinimizing:
         """Return the method for images of this kind; nothing in it is random."""

@@ -69,3 +69,11 @@ def test_channels_last_gives_the_same_logits() -> None:
 def test_state_dict_has_weights_and_statistics() -> None:
     surrogate = Surrogate(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), IntensityWindow())
     assert set(surrogate.state_dict()) >= {"network.0.weight", "network.1.running_mean"}
+
+
+def test_channels_last_leaves_networks_of_volumes_as_they_are() -> None:
+    volumes = Surrogate(
+        nn.Sequential(nn.Conv3d(1, 2, 3), nn.Flatten(), nn.LazyLinear(2)), nn.Identity(), channels_last=True
+    )
+    assert volumes.channels_last is False
+    assert volumes(torch.zeros(1, 1, 5, 5, 5)).shape == (1, 2)
