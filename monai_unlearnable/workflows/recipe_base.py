@@ -14,7 +14,7 @@ from torch import nn
 
 from monai_unlearnable.budgets import Budget
 from monai_unlearnable.engines import ProtectionEngine, SaveProtection
-from monai_unlearnable.networks import small_densenet, small_resnet
+from monai_unlearnable.networks import small_resnet
 from monai_unlearnable.perturbations import (
     ErrorMinimizing,
     MemberObjective,
@@ -75,7 +75,7 @@ class SurrogateRecipe(Recipe):
         step_share: length of a delta step as a share of the radius.
     """
 
-    networks: tuple[NetworkFactory, ...] = (small_resnet, small_densenet)
+    networks: tuple[NetworkFactory, ...] = (small_resnet,)
     channels_last: bool = True
     surrogate_size_px: int | None = None
     learning_rate: float = 0.05

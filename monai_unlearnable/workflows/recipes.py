@@ -15,6 +15,7 @@ from monai_unlearnable.engines import (
     StopWhenFitted,
     TrainSurrogate,
 )
+from monai_unlearnable.networks import small_densenet, small_resnet
 from monai_unlearnable.perturbations import (
     ComplementTarget,
     ErrorMinimizing,
@@ -27,7 +28,7 @@ from monai_unlearnable.perturbations import (
 )
 from monai_unlearnable.sources import Task
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext
-from monai_unlearnable.workflows.recipe_base import Recipe, SurrogateRecipe
+from monai_unlearnable.workflows.recipe_base import NetworkFactory, Recipe, SurrogateRecipe
 
 __all__ = [
     "ErrorMinimizingRecipe",
@@ -89,6 +90,7 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
     """
 
     name: ClassVar[str] = ErrorMinimizing.name
+    networks: tuple[NetworkFactory, ...] = (small_resnet, small_densenet)
     start: PatternFamily | None = field(default_factory=Stripes)
     faint_share: float = 0.25
     max_rounds: int = 10
@@ -130,6 +132,9 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
 @dataclass(frozen=True, kw_only=True)
 class TargetedAdversarialRecipe(SurrogateRecipe):
     """Train a surrogate on the clean images, then one pass of targeted deltas.
+
+    Against one network by default: an ensemble has to share the radius, and what the deltas gain against another family
+    they lose against the first.
 
     Attributes:
         surrogate_epochs: epochs of clean training.
