@@ -1,24 +1,30 @@
-"""Where labelled images come from: an ``.npz`` file, class folders, or a folder with a labels CSV.
+"""Where labelled images come from: an ``.npz`` file, class folders, or a folder with a labels CSV or a datalist.
 
 Images in folders are PNG, JPEG, BMP, TIFF, NIfTI, MetaImage, NRRD and DICOM files, or folders of DICOM slices.
 """
 
 from monai_unlearnable.sources.base import Progress, Sample, Source, Task
 from monai_unlearnable.sources.csv_labels import CsvSource
+from monai_unlearnable.sources.datalist import DatalistSource
 from monai_unlearnable.sources.dataset import ShapeBatches, SourceDataset
 from monai_unlearnable.sources.folder import ClassFolderSource
 from monai_unlearnable.sources.npz import NpzSource
-from monai_unlearnable.sources.open import open_source
+from monai_unlearnable.sources.open import list_source, open_source
+from monai_unlearnable.sources.skipped import OnError, SkippedFile
 
 __all__ = [
     "ClassFolderSource",
     "CsvSource",
+    "DatalistSource",
     "NpzSource",
+    "OnError",
     "Progress",
     "Sample",
     "ShapeBatches",
+    "SkippedFile",
     "Source",
     "SourceDataset",
     "Task",
+    "list_source",
     "open_source",
 ]

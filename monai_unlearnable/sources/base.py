@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.data_block import level_range
 from monai_unlearnable.sources.image_file import ImageHeader
+from monai_unlearnable.sources.skipped import SkippedFile
 from monai_unlearnable.types import StoredArray
 
 __all__ = ["Progress", "Sample", "Source", "Task"]
@@ -54,6 +55,8 @@ class Source(ABC):
         class_names: a name for each class (single-label) or label column (multi-label).
         sample_ids: one unique, stable id for each image, in order.
         labels: ``(n,)`` int64 class indices, or ``(n, classes)`` int64 of 0/1.
+        skipped: files that were to be protected and were left out, because they cannot be read or are not handled.
+        ignored_files: relative paths of files beside the images that are no part of the source.
     """
 
     path: Path
@@ -61,6 +64,8 @@ class Source(ABC):
     class_names: tuple[str, ...]
     sample_ids: tuple[str, ...]
     labels: NDArray[np.int64]
+    skipped: tuple[SkippedFile, ...] = ()
+    ignored_files: tuple[str, ...] = ()
 
     @abstractmethod
     def read(self, index: int) -> StoredArray:
@@ -83,6 +88,21 @@ class Source(ABC):
         dtype = self.dtype(index)
         low, high = level_range(dtype)
         return ImageHeader(shape=self.shape(index), dtype=dtype, format="", low_level=low, high_level=high)
+
+    def mask_path(self, index: int) -> Path | None:
+        """Return the file of the mask of image ``index``; None where the source has no masks."""
+        return None
+
+    def check_image(self, index: int) -> None:
+        """Decode image ``index`` and whatever belongs to it, and check that its header tells the truth.
+
+        Raises:
+            SourceError: it cannot be read, or has another shape or type than its header says.
+        """
+        image, sample_id = self.read(index), self.sample_ids[index]
+        said, found = (self.shape(index), self.dtype(index)), (image.shape, image.dtype)
+        if said != found:
+            raise SourceError(f"{self.path}: {sample_id}: the header says {said}, the pixels are {found}.")
 
     def untouchable(self, index: int, image: StoredArray | None = None) -> NDArray[np.bool_] | None:
         """Return which values of image ``index`` must stay as they are (padding), in its shape; None if none must.
@@ -115,10 +135,7 @@ class Source(ABC):
         Raises:
             SourceError: an image cannot be read, or has another shape or type than its header says.
         """
-        for index, sample_id in enumerate(self.sample_ids):
-            image = self.read(index)
-            said, found = (self.shape(index), self.dtype(index)), (image.shape, image.dtype)
-            if said != found:
-                raise SourceError(f"{self.path}: {sample_id}: the header says {said}, the pixels are {found}.")
+        for index in range(len(self)):
+            self.check_image(index)
             if progress is not None:
                 progress(index + 1, len(self))

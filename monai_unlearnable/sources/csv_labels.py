@@ -3,123 +3,155 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path, PurePosixPath
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.base import Task
-from monai_unlearnable.sources.image_formats import HANDLED_KINDS, format_of
-from monai_unlearnable.sources.image_source import ImageFileSource
-from monai_unlearnable.sources.labels import MAXIMUM_CLASSES
+from monai_unlearnable.sources.labels import name_classes
+from monai_unlearnable.sources.listed import ListedImage, ListedLabels, ListedSource, list_bytes
+from monai_unlearnable.sources.listed_paths import ListedName
+from monai_unlearnable.sources.skipped import OnError
 
-__all__ = ["CsvSource"]
+__all__ = ["LABELS_NAME", "CsvSource"]
 
-_Row = tuple[int, list[str]]
+LABELS_NAME = "labels.csv"
+"""A folder with this file at its root is read by it."""
+
+_MASK = "mask"
+_MISSING = frozenset({"", "nan", "<na>"})
+"""How tables write that a value is missing. Words such as "none" may well be a class."""
 
 
-class CsvSource(ImageFileSource):
+class CsvSource(ListedSource):
     """Images and labels listed in a CSV file.
 
     The header is ``file`` and one column (single-label: class names or numbers) or several columns (multi-label:
-    0 or 1 in each). ``file`` is relative to the folder; it names a file, or the folder of a DICOM series. Classes are
-    sorted, as numbers where all are numbers.
+    0 or 1 in each). ``file`` is relative to the folder; it names a file, or the folder of a DICOM series. A column
+    ``mask``, anywhere after it, names each image's mask file. Classes are sorted, as numbers where all are numbers.
 
     Args:
         folder: the folder that the file names are relative to.
         labels: the CSV file, UTF-8.
+        on_error: whether a file that is not there or of a kind that is not handled is fatal or left out.
+        allow_lossy: take DICOM pixels that were compressed with loss.
 
     Attributes:
-        labels_path: the CSV file.
-        label_columns: the header without ``file``.
-        unlisted_count: images in the folder that the CSV does not list; they are not part of the source.
+        label_columns: the header without ``file`` and ``mask``.
 
     Raises:
-        SourceError: a wrong header or row (with its line number), a file twice, a missing file, a name that leaves
-            the folder.
+        SourceError: a wrong header or row (with its line number), a file twice, a missing file or mask, a name that
+            leaves the folder.
     """
 
-    labels_path: Path
     label_columns: tuple[str, ...]
-    unlisted_count: int
+    release_name = LABELS_NAME
 
-    def __init__(self, folder: str | Path, labels: str | Path) -> None:
-        root, self.labels_path = Path(folder), Path(labels)
-        if not root.is_dir():
-            raise SourceError(f"{root}: is not a folder; a labels CSV needs the folder that its file names are in.")
-        header, rows = _read_rows(self.labels_path)
-        _check_files(root, rows, labels_path=self.labels_path)
-        self.label_columns = tuple(header[1:])
-        single = len(self.label_columns) == 1
-        names, values = _single(rows, self.labels_path) if single else _multi(rows, header, self.labels_path)
+    def __init__(
+        self, folder: str | Path, labels: str | Path, *, on_error: OnError = OnError.STOP, allow_lossy: bool = False
+    ) -> None:
+        table = _read_table(Path(labels))
+        self.label_columns = table.label_columns
+        self._header = table.header
         super().__init__(
-            root,
-            task=Task.SINGLE_LABEL if single else Task.MULTI_LABEL,
-            class_names=names,
-            sample_ids=tuple(row[0] for _, row in rows),
-            labels=values,
-        )
-        listed = {root / one for one in self.sample_ids}
-        self.unlisted_count = sum(
-            one.is_file() and one not in listed and one.parent not in listed and format_of(one) is not None
-            for one in root.rglob("[!.]*")
+            Path(folder),
+            list_path=table.path,
+            images=[table.image(row) for row in table.rows],
+            labels=_single(table) if len(table.label_columns) == 1 else _multi(table),
+            on_error=on_error,
+            allow_lossy=allow_lossy,
         )
 
+    def list_text(self, names: Mapping[str, str]) -> str:
+        """Return the CSV of a release; see :meth:`ListedSource.list_text`."""
+        stream = io.StringIO(newline="")
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(self._header)
+        places = {one: index for index, one in enumerate(self.sample_ids)}
+        for sample_id, name in names.items():
+            if sample_id not in places:
+                continue  # a mask
+            index = places[sample_id]
+            label = self.labels[index]
+            values = [self.class_names[int(label)]] if label.ndim == 0 else [str(int(one)) for one in label]
+            cells = dict(zip(self.label_columns, values, strict=True)) | {"file": name}
+            if self.masks:
+                cells[_MASK] = names[self.masks[index]]
+            writer.writerow([cells[one] for one in self._header])
+        return stream.getvalue()
 
-def _read_rows(path: Path) -> tuple[list[str], list[_Row]]:
+
+@dataclass(frozen=True)
+class _Row:
+    line: int
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Table:
+    path: Path
+    header: tuple[str, ...]
+    rows: tuple[_Row, ...]
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        return tuple(one for one in self.header[1:] if one != _MASK)
+
+    def labels(self, row: _Row) -> tuple[str, ...]:
+        return tuple(cell.strip() for name, cell in zip(self.header[1:], row.cells[1:], strict=True) if name != _MASK)
+
+    def image(self, row: _Row) -> ListedImage:
+        place = f"line {row.line}"
+        file = ListedName(row.cells[0], "file", place, self.path)
+        if _MASK not in self.header:
+            return ListedImage(file, None)
+        return ListedImage(file, ListedName(row.cells[self.header.index(_MASK)], _MASK, place, self.path))
+
+
+def _read_table(path: Path) -> _Table:
+    data = list_bytes(path)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, strict=True)
-            lines = [(reader.line_num, row) for row in reader if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
+        rows = tuple(_Row(reader.line_num, tuple(row)) for row in reader if row)
+    except (UnicodeDecodeError, csv.Error) as error:
         raise SourceError(f"{path}: cannot be read as a UTF-8 CSV file ({error}).") from error
-    header = lines[0][1] if lines else []
-    if len(header) < 2 or header[0] != "file" or len(set(header)) != len(header):
-        raise SourceError(f"{path}: the first line must be 'file,label' (or file and several labels), not {header}.")
-    if len(lines) == 1:
+    header = tuple(one.strip() for one in rows[0].cells) if rows else ()
+    table = _Table(path, header, rows[1:])
+    if not table.label_columns or header[0] != "file" or len(set(header)) != len(header):
+        raise SourceError(
+            f"{path}: the first line must be 'file,label' (or file and several labels, and perhaps mask), with commas, "
+            f"not {str(list(header))[:200]}."
+        )
+    if not table.rows:
         raise SourceError(f"{path}: lists no image.")
-    for line, row in lines[1:]:
-        if len(row) != len(header):
-            raise SourceError(f"{path}: line {line} has {len(row)} values, the header has {len(header)}.")
-    return header, lines[1:]
+    for row in table.rows:
+        if len(row.cells) != len(header):
+            raise SourceError(f"{path}: line {row.line} has {len(row.cells)} values, the header has {len(header)}.")
+    return table
 
 
-def _check_files(root: Path, rows: list[_Row], *, labels_path: Path) -> None:
-    first_line: dict[str, int] = {}
-    for line, (name, *_) in rows:
-        where = f"{labels_path}: line {line}: file {name!r}"
-        pure = PurePosixPath(name)
-        if not name or pure.is_absolute() or ".." in pure.parts or "\\" in name or pure.as_posix() != name:
-            raise SourceError(f"{where} must be a plain path with '/' inside {root.name}: not absolute, no '..'.")
-        if name in first_line:
-            raise SourceError(f"{where} is there twice, first in line {first_line[name]}.")
-        first_line[name] = line
-        if not (root / name).exists():
-            raise SourceError(f"{where} is not there. Correct the name or take the line out.")
-        if format_of(root / name) is None:
-            raise SourceError(f"{where} is not an image ({HANDLED_KINDS}), nor the folder of a DICOM series.")
+def _single(table: _Table) -> ListedLabels:
+    labels = [table.labels(row)[0] for row in table.rows]
+    for row, label in zip(table.rows, labels, strict=True):
+        if label.lower() in _MISSING:
+            said = f" ({label!r} stands for a missing one)" if label else ""
+            raise SourceError(f"{table.path}: line {row.line}: file {row.cells[0]!r} has no label{said}.")
+    names, values = name_classes(labels, where=str(table.path))
+    return ListedLabels(Task.SINGLE_LABEL, names, values)
 
 
-def _single(rows: list[_Row], path: Path) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    for line, row in rows:
-        if not row[1].strip():
-            raise SourceError(f"{path}: line {line}: file {row[0]!r} has no label.")
-    names = {row[1] for _, row in rows}
-    if len(names) > MAXIMUM_CLASSES:
-        raise SourceError(f"{path}: {len(names)} different labels; at most {MAXIMUM_CLASSES} classes are handled.")
-    numbers = all(name.isascii() and name.isdigit() for name in names)
-    ordered = tuple(sorted(names, key=lambda name: (len(name), name) if numbers else (0, name)))
-    index = {name: at for at, name in enumerate(ordered)}
-    return ordered, np.array([index[row[1]] for _, row in rows], dtype=np.int64)
-
-
-def _multi(rows: list[_Row], header: list[str], path: Path) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    for line, row in rows:
-        for column, value in zip(header[1:], row[1:], strict=True):
+def _multi(table: _Table) -> ListedLabels:
+    for row in table.rows:
+        for column, value in zip(table.label_columns, table.labels(row), strict=True):
             if value not in ("0", "1"):
                 raise SourceError(
-                    f"{path}: line {line}, column {column!r}: value {value!r} is neither 0 nor 1. Several label "
-                    "columns are a multi-label task; give one column of class names for a single-label task."
+                    f"{table.path}: line {row.line}, column {column!r}: value {value[:80]!r} is neither 0 nor 1. "
+                    "Several label columns are a multi-label task; give one column of class names for a single-label "
+                    "task."
                 )
-    return tuple(header[1:]), np.array([[int(value) for value in row[1:]] for _, row in rows], dtype=np.int64)
+    values = np.array([[int(value) for value in table.labels(row)] for row in table.rows], dtype=np.int64)
+    return ListedLabels(Task.MULTI_LABEL, table.label_columns, values)

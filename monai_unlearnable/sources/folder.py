@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,14 @@ from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.base import Task
 from monai_unlearnable.sources.image_formats import HANDLED_KINDS, IMAGE_FORMATS, format_of, is_series_folder
 from monai_unlearnable.sources.image_source import ImageFileSource
+from monai_unlearnable.sources.skipped import OnError, SkippedFile
 
 __all__ = ["ClassFolderSource"]
 
+_LABELS_ADVICE = (
+    "Give each class a folder of its own, or name every image and its label in a list (--labels): a CSV file of "
+    'file,label, or a datalist {"training": [{"image": ..., "label": ...}]}.'
+)
 _OTHER_IMAGES = (".gif", ".webp", ".jp2", ".pgm", ".ppm", ".hdr", ".img", ".img.gz", ".nhdr", ".mgh", ".mgz")
 
 
@@ -26,6 +32,8 @@ class ClassFolderSource(ImageFileSource):
 
     Args:
         folder: the folder that holds the class folders.
+        on_error: whether a file of a kind that is not handled, or one without a class, is fatal or left out.
+        allow_lossy: take DICOM pixels that were compressed with loss.
 
     Attributes:
         ignored_files: relative paths of visible files that are not images.
@@ -37,24 +45,44 @@ class ClassFolderSource(ImageFileSource):
 
     ignored_files: tuple[str, ...]
 
-    def __init__(self, folder: str | Path) -> None:
-        root = Path(folder)
-        class_folders, ignored = _class_folders(root)
+    def __init__(self, folder: str | Path, *, on_error: OnError = OnError.STOP, allow_lossy: bool = False) -> None:
+        root, found = Path(folder), _Found(Path(folder), on_error)
+        class_folders = _class_folders(root, found)
         sample_ids: list[str] = []
         labels: list[int] = []
         for index, class_folder in enumerate(class_folders):
-            images, others = _images(class_folder)
+            images = _images(class_folder, found)
             sample_ids += [f"{class_folder.name}/{name}" for name in images]
             labels += [index] * len(images)
-            ignored += [f"{class_folder.name}/{name}" for name in others]
-        self.ignored_files = tuple(ignored)
+        self.ignored_files, self.skipped = tuple(found.ignored), tuple(found.skipped)
         super().__init__(
             root,
             task=Task.SINGLE_LABEL,
             class_names=tuple(one.name for one in class_folders),
             sample_ids=tuple(sample_ids),
             labels=np.array(labels, dtype=np.int64),
+            allow_lossy=allow_lossy,
         )
+
+
+@dataclass
+class _Found:
+    """What lies in the folders beside the images."""
+
+    root: Path
+    on_error: OnError
+    ignored: list[str] = field(default_factory=list)
+    skipped: list[SkippedFile] = field(default_factory=list)
+
+    def refuse(self, path: Path, reason: str) -> None:
+        """Raise an error, or note that a file is left out."""
+        if self.on_error is OnError.STOP:
+            raise SourceError(f"{path}: {reason}")
+        self.skipped.append(SkippedFile(path.relative_to(self.root).as_posix(), reason))
+
+    def ignore(self, path: Path) -> None:
+        """Note a file that is no image."""
+        self.ignored.append(path.relative_to(self.root).as_posix())
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -64,48 +92,50 @@ def _visible(folder: Path) -> list[Path]:
         raise SourceError(f"{folder}: cannot be listed ({error}).") from error
 
 
-def _class_folders(root: Path) -> tuple[list[Path], list[str]]:
+def _class_folders(root: Path, found: _Found) -> list[Path]:
     entries = _visible(root)
     folders = [one for one in entries if one.is_dir()]
     for one in entries:
         if not one.is_dir() and (_is_named_as_image(one) or _is_other_image(one)):
-            raise SourceError(
-                f"{one}: lies beside the class folders and so has no label. Move it into a class folder, or give "
-                "the labels as a CSV file of file,label."
-            )
+            where = "lies beside the class folders" if folders else "lies in no class folder"
+            found.refuse(one, f"{where} and so has no label. {_LABELS_ADVICE}")
+        elif not one.is_dir():
+            found.ignore(one)
     if len(folders) < 2:
-        raise SourceError(
-            f"{root}: has {len(folders)} class folders, at least two are needed. Give a folder with one folder for "
-            "each class, a folder with a CSV of file,label, or an .npz file."
-        )
-    return folders, [one.name for one in entries if not one.is_dir()]
+        raise SourceError(f"{root}: has {len(folders)} class folders, at least two are needed. {_LABELS_ADVICE}")
+    return folders
 
 
-def _images(class_folder: Path) -> tuple[list[str], list[str]]:
+def _images(class_folder: Path, found: _Found) -> list[str]:
     images: list[str] = []
-    others: list[str] = []
     for one in _visible(class_folder):
         if one.is_dir():
-            _check_series(one)
+            reason = _why_no_series(one)
+            if reason:
+                found.refuse(one, reason)
+            else:
+                images.append(one.name)
+        elif _is_other_image(one):
+            found.refuse(one, f"only {HANDLED_KINDS} are handled. Convert the file or take it out.")
+        elif format_of(one) is None:
+            found.ignore(one)
+        else:
             images.append(one.name)
-            continue
-        if _is_other_image(one):
-            raise SourceError(f"{one}: only {HANDLED_KINDS} are handled. Convert the file or take it out.")
-        (images if format_of(one) is not None else others).append(one.name)
     if not images:
         raise SourceError(f"{class_folder}: this class folder holds no picture. Fill it or take it out.")
-    return images, others
+    return images
 
 
-def _check_series(folder: Path) -> None:
+def _why_no_series(folder: Path) -> str:
     if not is_series_folder(folder):
-        raise SourceError(
-            f"{folder}: is a folder inside a class folder; images must lie right in it, but for the files of one DICOM "
-            "series."
+        return (
+            "is a folder inside a class folder; images must lie right in it, but for the files of one DICOM series. "
+            f"{_LABELS_ADVICE}"
         )
     deeper = next((one for one in _visible(folder) if one.is_dir()), None)
-    if deeper is not None:
-        raise SourceError(f"{deeper}: is a folder inside the folder of a DICOM series; move it out.")
+    return (
+        "" if deeper is None else f"holds the folder {deeper.name!r} beside the files of a DICOM series; move it out."
+    )
 
 
 def _is_named_as_image(file: Path) -> bool:

@@ -66,6 +66,20 @@ class ImageFormat(ABC):
             SourceError: the file is damaged or cut short, of a kind that is not handled, or holds NaN or infinity.
         """
 
+    def geometry(self, path: Path) -> NDArray[np.float64] | None:
+        """Return where the voxels lie: ``(4, 4)`` float64, from indices of :meth:`read`'s space to millimetres (LPS).
+
+        Args:
+            path: the file.
+
+        Returns:
+            None where the format, or this file, does not say.
+
+        Raises:
+            SourceError: the file cannot be read.
+        """
+        return None
+
     def untouchable(self, path: Path, image: StoredValues | None = None) -> NDArray[np.bool_] | None:
         """Return which values must stay as they are (padding), in the shape of :meth:`read`; None if none must.
 

@@ -30,10 +30,14 @@ HANDLED_KINDS = "PNG, JPEG, BMP, TIFF, NIfTI, MetaImage, NRRD and DICOM"
 _DIRECTORY_NAME = "DICOMDIR"
 
 
-def format_of(path: Path) -> ImageFormat | None:
+def format_of(path: Path, *, allow_lossy: bool = False) -> ImageFormat | None:
     """Return the reader of an image file, or of a folder that is a DICOM series; None for anything else.
 
     DICOM files often have no ending, or a part of a UID as one: those are looked into.
+
+    Args:
+        path: the file or folder.
+        allow_lossy: the reader of DICOM files takes pixels that were compressed with loss.
 
     Example:
         >>> [type(format_of(Path(name))).__name__ for name in ("a.JPEG", "b.nii.gz", "c.MHD", "notes.txt")]
@@ -43,12 +47,12 @@ def format_of(path: Path) -> ImageFormat | None:
     if path.name == _DIRECTORY_NAME:
         return None
     if path.is_dir():
-        return DicomSeries() if is_series_folder(path) else None
+        return DicomSeries(allow_lossy=allow_lossy) if is_series_folder(path) else None
     for form, endings in IMAGE_FORMATS:
         if name.endswith(endings):
-            return form
+            return DicomImage(allow_lossy=allow_lossy) if isinstance(form, DicomImage) else form
     has_no_ending = path.suffix == "" or path.suffix[1:].isdigit()
-    return DicomImage() if has_no_ending and path.is_file() and is_dicom(path) else None
+    return DicomImage(allow_lossy=allow_lossy) if has_no_ending and path.is_file() and is_dicom(path) else None
 
 
 def is_series_folder(folder: Path) -> bool:

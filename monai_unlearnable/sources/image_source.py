@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
-from typing import cast
+from typing import Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,8 @@ from monai_unlearnable.sources.dicom import DicomSeries
 from monai_unlearnable.sources.image_file import ImageFormat, ImageHeader
 from monai_unlearnable.sources.image_formats import HANDLED_KINDS, format_of
 from monai_unlearnable.sources.labels import check_names, check_unique
+from monai_unlearnable.sources.masks import check_mask
+from monai_unlearnable.sources.skipped import SkippedFile
 from monai_unlearnable.types import StoredArray
 
 __all__ = ["ImageFileSource"]
@@ -30,10 +34,19 @@ class ImageFileSource(Source):
         class_names: a name for each class or label column.
         sample_ids: relative paths with ``/``.
         labels: ``(n,)`` class indices or ``(n, classes)`` of 0/1, int64.
+        masks: relative path of the mask of each image; empty where there are none.
+        allow_lossy: take DICOM pixels that were compressed with loss; they are released without further loss.
+
+    Attributes:
+        masks: relative path of each image's mask, in order; empty where there are none.
+        allow_lossy: whether DICOM pixels may have been compressed with loss.
 
     Raises:
         SourceError: no image, duplicate ids or names that cannot be printed.
     """
+
+    masks: tuple[str, ...]
+    allow_lossy: bool
 
     def __init__(
         self,
@@ -43,14 +56,18 @@ class ImageFileSource(Source):
         class_names: tuple[str, ...],
         sample_ids: tuple[str, ...],
         labels: NDArray[np.int64],
+        masks: tuple[str, ...] = (),
+        allow_lossy: bool = False,
     ) -> None:
         check_unique(sample_ids, path=folder)
-        check_names((*class_names, *sample_ids), path=folder)
+        check_names((*class_names, *sample_ids, *filter(None, masks)), path=folder)
         self.path = folder
         self.task = task
         self.class_names = class_names
         self.sample_ids = sample_ids
         self.labels = labels
+        self.masks = masks
+        self.allow_lossy = allow_lossy
         self._formats: dict[int, ImageFormat] = {}
         self._headers: dict[int, ImageHeader] = {}
         self._slices: dict[int, tuple[Path, ...]] = {}
@@ -58,6 +75,39 @@ class ImageFileSource(Source):
     def file(self, index: int) -> Path:
         """Return the file of image ``index``, or the folder of its series."""
         return self.path / self.sample_ids[index]
+
+    def mask_path(self, index: int) -> Path | None:
+        """Return the file of the mask of image ``index``; None where the source has no masks."""
+        return self.path / self.masks[index] if self.masks else None
+
+    def check_mask(self, index: int) -> None:
+        """Read the mask of image ``index``, if it has one, and check that it lies on the image's grid.
+
+        Raises:
+            SourceError: the mask cannot be read or does not fit.
+        """
+        mask = self.mask_path(index)
+        if mask is not None:
+            space = self.shape(index)[1:]
+            check_mask(mask, image_space=space, image=self.file(index), image_format=self._format(index))
+
+    def check_image(self, index: int) -> None:
+        """Decode image ``index`` and its mask; see :meth:`Source.check_image`."""
+        super().check_image(index)
+        self.check_mask(index)
+
+    def without(self, reasons: Mapping[int, str]) -> Self:
+        """Return the source without some of its images.
+
+        Args:
+            reasons: why, by the image's index.
+
+        Raises:
+            SourceError: nothing, or nothing of a class, is left.
+        """
+        fewer = copy(self)
+        fewer._leave_out(reasons)
+        return fewer
 
     def slice_files(self, index: int) -> tuple[Path, ...] | None:
         """Return the files of a series in the order of its slices (the first space axis); None of a single file.
@@ -103,9 +153,28 @@ class ImageFileSource(Source):
         """Return the stored integer type from the header of image ``index``."""
         return self.header(index).dtype
 
+    def _leave_out(self, reasons: Mapping[int, str]) -> None:
+        """Take images out of this source, which nobody has seen yet."""
+        kept = [index for index in range(len(self)) if index not in reasons]
+        named = tuple(SkippedFile(self.sample_ids[index], reason) for index, reason in sorted(reasons.items()))
+        if not kept:
+            raise SourceError(f"{self.path}: no image can be read. The first: {named[0]}")
+        labels = self.labels[kept]
+        if self.task is Task.SINGLE_LABEL:
+            for at in sorted(set(self.labels.tolist()) - set(labels.tolist())):
+                lost = next(one for one, label in zip(self.sample_ids, self.labels, strict=True) if label == at)
+                reason = next(one for one in named if one.name == lost)
+                raise SourceError(
+                    f"{self.path}: no image of class {self.class_names[at]!r} can be read. The first: {reason}"
+                )
+        self.sample_ids = tuple(self.sample_ids[index] for index in kept)
+        self.labels, self.skipped = labels, (*self.skipped, *named)
+        self.masks = tuple(self.masks[index] for index in kept) if self.masks else ()
+        self._formats, self._headers, self._slices = {}, {}, {}
+
     def _format(self, index: int) -> ImageFormat:
         if index not in self._formats:
-            found = format_of(self.file(index))
+            found = format_of(self.file(index), allow_lossy=self.allow_lossy)
             if found is None:
                 raise SourceError(f"{self.file(index)}: is no image of a kind that is handled ({HANDLED_KINDS}).")
             self._formats[index] = found

@@ -9,11 +9,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from monai_unlearnable.sources.block_file import BlockLayout, BlockParts, check_layout, read_parts
 from monai_unlearnable.sources.data_block import level_range
 from monai_unlearnable.sources.file_errors import errors_name
 from monai_unlearnable.sources.float_levels import check_finite
 from monai_unlearnable.sources.image_file import ImageFormat, ImageHeader, StoredValues
+from monai_unlearnable.sources.itk_geometry import metaimage_affine, nrrd_affine
 from monai_unlearnable.sources.metaimage_header import read_metaimage_layout
 from monai_unlearnable.sources.nrrd_header import read_nrrd_layout
 
@@ -82,6 +86,11 @@ class MetaImageFile(BlockFormat):
         """Read what the header says; see :meth:`BlockFormat.layout`."""
         return read_metaimage_layout(path)
 
+    def geometry(self, path: Path) -> NDArray[np.float64] | None:
+        """Return what position, directions and spacing of the header say; see :meth:`ImageFormat.geometry`."""
+        with errors_name(path, kind=self.kind):
+            return metaimage_affine(self.layout(path).head)
+
 
 class NrrdFile(BlockFormat):
     """NRRD with its numbers in the same file, raw or gzip."""
@@ -92,3 +101,8 @@ class NrrdFile(BlockFormat):
     def layout(self, path: Path) -> BlockLayout:
         """Read what the header says; see :meth:`BlockFormat.layout`."""
         return read_nrrd_layout(path)
+
+    def geometry(self, path: Path) -> NDArray[np.float64] | None:
+        """Return what origin and directions of the header say; see :meth:`ImageFormat.geometry`."""
+        with errors_name(path, kind=self.kind):
+            return nrrd_affine(self.layout(path).head)

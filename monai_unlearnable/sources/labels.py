@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from monai_unlearnable.errors import SourceError
 
-__all__ = ["MAXIMUM_CLASSES", "check_class_indices", "check_multi_labels", "check_names", "check_unique"]
+__all__ = [
+    "MAXIMUM_CLASSES",
+    "check_class_indices",
+    "check_multi_labels",
+    "check_names",
+    "check_unique",
+    "name_classes",
+]
 
 MAXIMUM_CLASSES = 10_000
 """More classes than this are taken for a damaged label array."""
@@ -71,3 +78,29 @@ def check_names(names: Sequence[str], *, path: Path) -> None:
     for name in names:
         if not name or not name.isprintable():
             raise SourceError(f"{path}: the name {name!r} is empty or holds characters that are not printable; rename.")
+
+
+def name_classes(labels: Sequence[str], *, where: str) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Sort the names of classes, as numbers where all are numbers, and number the labels by them.
+
+    Args:
+        labels: name of the class of each image.
+        where: the list, for messages.
+
+    Returns:
+        The classes, and ``(n,)`` int64 class indices.
+
+    Raises:
+        SourceError: there are too many classes.
+
+    Example:
+        >>> name_classes(["10", "9", "10"], where="labels.csv")
+        (('9', '10'), array([1, 0, 1]))
+    """
+    names = set(labels)
+    if len(names) > MAXIMUM_CLASSES:
+        raise SourceError(f"{where}: {len(names)} different labels; at most {MAXIMUM_CLASSES} classes are handled.")
+    numbers = all(name.isascii() and name.isdigit() for name in names)
+    ordered = tuple(sorted(names, key=lambda name: (len(name), name) if numbers else (0, name)))
+    index = {name: at for at, name in enumerate(ordered)}
+    return ordered, np.array([index[one] for one in labels], dtype=np.int64)

@@ -14,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
+from numpy.typing import NDArray
 
 from monai_unlearnable.sources.data_block import (
     DEFLATE_RATIO,
@@ -84,6 +85,12 @@ class NiftiFile(ImageFormat):
             high_level=high,
             level_size=abs(float(slope)) if slope else 1.0,
         )
+
+    def geometry(self, path: Path) -> NDArray[np.float64]:
+        """Return the best affine of the header, as nibabel chooses it; see :meth:`ImageFormat.geometry`."""
+        with errors_name(path, kind="NIfTI"), _open_content(path) as (stream, packed):
+            header = _read_layout(stream, path.stat().st_size, packed=packed).header
+            return np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(header.get_best_affine(), dtype=np.float64)
 
     def read(self, path: Path) -> StoredValues:
         """Read the stored numbers, ``(channel, *space)``; see :meth:`ImageFormat.read`."""

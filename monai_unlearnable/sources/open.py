@@ -5,27 +5,60 @@ from __future__ import annotations
 from pathlib import Path
 
 from monai_unlearnable.errors import SourceError
-from monai_unlearnable.sources.base import Source
-from monai_unlearnable.sources.csv_labels import CsvSource
+from monai_unlearnable.sources.base import Progress, Source
+from monai_unlearnable.sources.csv_labels import LABELS_NAME, CsvSource
+from monai_unlearnable.sources.datalist import DATALIST_NAME, DatalistSource
 from monai_unlearnable.sources.folder import ClassFolderSource
 from monai_unlearnable.sources.npz import NpzSource
+from monai_unlearnable.sources.readable import readable_part
+from monai_unlearnable.sources.skipped import OnError
 
-__all__ = ["LABELS_NAME", "open_source"]
-
-LABELS_NAME = "labels.csv"
-"""A folder with this file at its root is read by it."""
+__all__ = ["LABELS_NAME", "list_source", "open_source"]
 
 
-def open_source(path: str | Path, labels: str | Path | None = None, split: str = "train") -> Source:
-    """Open an ``.npz`` file, a folder of class folders, a folder with a labels CSV, or a release of one of them.
+def open_source(
+    path: str | Path,
+    labels: str | Path | None = None,
+    split: str = "train",
+    *,
+    section: str | None = None,
+    on_error: OnError | str = OnError.STOP,
+    allow_lossy: bool = False,
+    progress: Progress | None = None,
+) -> Source:
+    """Open an ``.npz`` file, a folder of class folders, a folder with a list of labels, or a release of one of them.
 
-    A folder with ``labels`` or a ``labels.csv`` is read by it; a folder with one ``.npz`` file at its root is that
-    file; any other folder holds class folders.
+    A folder with ``labels``, a ``labels.csv`` or a ``datalist.json`` is read by it; a folder with one ``.npz`` file at
+    its root is that file; any other folder holds class folders.
 
     Args:
         path: the file or folder.
-        labels: a CSV file of ``file,label`` for a folder of images.
+        labels: a list of the images of a folder: a CSV file of ``file,label``, or a MONAI datalist (``.json``).
         split: ``train``, ``val`` or ``test`` of an ``.npz`` file; a folder is one split by itself.
+        section: which list of a datalist; by default ``training``, or the only one there is.
+        on_error: ``stop`` at a file that cannot be read, or ``skip`` it: every image is decoded once, and what cannot
+            be is named in ``skipped``.
+        allow_lossy: take DICOM pixels that were compressed with loss.
+        progress: called with (images decoded, all images), where they are.
+
+    Raises:
+        SourceError: the path is missing or of no kind that is handled, or its content breaks a rule.
+    """
+    rule = _rule(on_error)
+    source = list_source(path, labels, split, section=section, on_error=rule, allow_lossy=allow_lossy)
+    return source if rule is OnError.STOP else readable_part(source, progress=progress)
+
+
+def list_source(
+    path: str | Path,
+    labels: str | Path | None = None,
+    split: str = "train",
+    *,
+    section: str | None = None,
+    on_error: OnError = OnError.STOP,
+    allow_lossy: bool = False,
+) -> Source:
+    """Open a source as :func:`open_source` does, but decode nothing, whatever ``on_error`` is.
 
     Raises:
         SourceError: the path is missing or of no kind that is handled, or its content breaks a rule.
@@ -37,14 +70,35 @@ def open_source(path: str | Path, labels: str | Path | None = None, split: str =
     if archive is not None:
         if labels is not None:
             raise SourceError(f"{where}: an .npz file holds its own labels; leave labels={str(labels)!r} out.")
+        _check_section(section, where)
         return NpzSource(archive, split=split)
     if split != "train":
         raise SourceError(f"{where}: a folder is one split; give the folder of the {split!r} images itself.")
+    found = _list(where, labels)
+    if found is not None and found.suffix.lower() == ".json":
+        return DatalistSource(where, found, section=section, on_error=on_error, allow_lossy=allow_lossy)
+    _check_section(section, where if found is None else found)
+    if found is not None:
+        return CsvSource(where, found, on_error=on_error, allow_lossy=allow_lossy)
+    return ClassFolderSource(where, on_error=on_error, allow_lossy=allow_lossy)
+
+
+def _rule(on_error: OnError | str) -> OnError:
+    try:
+        return OnError(on_error)
+    except ValueError as error:
+        raise SourceError(f"on_error={on_error!r}: must be 'stop' or 'skip'.") from error
+
+
+def _list(where: Path, labels: str | Path | None) -> Path | None:
     if labels is not None:
-        return CsvSource(where, labels)
-    if (where / LABELS_NAME).is_file():
-        return CsvSource(where, where / LABELS_NAME)
-    return ClassFolderSource(where)
+        return Path(labels)
+    return next((where / one for one in (LABELS_NAME, DATALIST_NAME) if (where / one).is_file()), None)
+
+
+def _check_section(section: str | None, where: Path) -> None:
+    if section is not None:
+        raise SourceError(f"{where}: only a datalist (.json) has sections; leave section={section!r} out.")
 
 
 def _archive(where: Path, labels: str | Path | None) -> Path | None:
@@ -52,7 +106,7 @@ def _archive(where: Path, labels: str | Path | None) -> Path | None:
         if where.suffix.lower() != ".npz":
             raise SourceError(f"{where}: is neither an .npz file nor a folder of images.")
         return where
-    if labels is not None or (where / LABELS_NAME).is_file():
+    if _list(where, labels) is not None:
         return None
     found = sorted(where.glob("*.npz"))
     if len(found) > 1:

@@ -29,7 +29,7 @@ def test_single_label(folder: Path) -> None:
     assert source.class_names == ("healthy", "sick")
     assert source.sample_ids == ("deep/b.png", "a.png", "deep/c.jpeg")
     assert source.labels.tolist() == [1, 0, 1]
-    assert source.unlisted_count == 1
+    assert source.ignored_files == ("unlisted.png",)
     source.check_readable()
 
 
@@ -79,7 +79,8 @@ def test_refuses(folder: Path, text: str | bytes, message: str) -> None:
 
 
 def test_refuses_missing_file_and_file_for_folder(folder: Path) -> None:
-    with pytest.raises(SourceError, match="cannot be read as a UTF-8 CSV"):
+    with pytest.raises(SourceError, match=r"no\.csv: cannot be read .*No such file"):
         CsvSource(folder, folder / "no.csv")
+    (folder / "yes.csv").write_text("file,label\na.png,x\n")
     with pytest.raises(SourceError, match="is not a folder"):
-        CsvSource(folder / "a.png", folder / "no.csv")
+        CsvSource(folder / "a.png", folder / "yes.csv")

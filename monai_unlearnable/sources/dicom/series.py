@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_unlearnable.errors import SourceError
+from monai_unlearnable.sources.dicom.affine import series_affine
 from monai_unlearnable.sources.dicom.content import is_dicom, read_content
 from monai_unlearnable.sources.dicom.geometry import SliceOrder, order_slices
 from monai_unlearnable.sources.dicom.image import DicomHeader, LoadedDicom, load_dicom
@@ -84,6 +85,10 @@ class DicomSeries(ImageFormat):
     def read(self, path: Path) -> StoredArray:
         """Read the stored integers, ``(sample, slice, row, column)``; see :meth:`ImageFormat.read`."""
         return np.stack([one.levels for one in self._loaded(self.order(path))], axis=1)
+
+    def geometry(self, path: Path) -> NDArray[np.float64] | None:
+        """Return where slices, rows and columns lie; see :meth:`ImageFormat.geometry`."""
+        return series_affine(self.order(path))
 
     def untouchable(self, path: Path, image: StoredValues | None = None) -> NDArray[np.bool_] | None:
         """Return which voxels are padding; see :meth:`ImageFormat.untouchable`."""
