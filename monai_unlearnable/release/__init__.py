@@ -3,7 +3,9 @@
 from monai_unlearnable.release.budget import ReleaseBudget
 from monai_unlearnable.release.ledger import Ledger, LedgerContent, hold_ledger, read_ledger
 from monai_unlearnable.release.manifest import MANIFEST_NAME, Manifest, ManifestFields, ManifestFile, read_manifest
-from monai_unlearnable.release.plan import ReleasePlan, plan_release
+from monai_unlearnable.release.options import ReleaseOptions
+from monai_unlearnable.release.plan import plan_release
+from monai_unlearnable.release.planned import ReleasePlan
 from monai_unlearnable.release.report import Failure, RestoreReport, VerifyReport
 from monai_unlearnable.release.restore import restore_release
 from monai_unlearnable.release.verify import verify_release
@@ -18,6 +20,7 @@ __all__ = [
     "ManifestFields",
     "ManifestFile",
     "ReleaseBudget",
+    "ReleaseOptions",
     "ReleasePlan",
     "RestoreReport",
     "VerifyReport",

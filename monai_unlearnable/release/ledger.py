@@ -26,7 +26,7 @@ _LEDGER_NAME = "ledger.json"
 _JOURNAL_NAME = "journal.jsonl"
 _LOCK_NAME = "lock"
 _PRIVATE_FOLDER = 0o700
-_VERSION = 2
+_VERSION = 3
 _UID_SECRET_BYTES = 32
 
 

@@ -13,6 +13,7 @@ from monai_unlearnable.release.budget import ReleaseBudget
 from monai_unlearnable.release.formats.by_name import ReleaseFormats
 from monai_unlearnable.release.hashing import pixels_sha256
 from monai_unlearnable.release.ledger import LedgerContent, read_ledger
+from monai_unlearnable.release.options import ReleaseOptions
 from monai_unlearnable.release.records import SampleRecord
 from monai_unlearnable.stores.mapped import MappedStore
 from monai_unlearnable.types import StoredArray
@@ -87,7 +88,8 @@ def open_owner_side(ledger: str | Path) -> OwnerSide:
     except StoreError as error:
         raise LedgerError(f"{ledger}: its deltas cannot be read ({error}).") from error
     try:
-        formats = ReleaseFormats(protected_array=content.protected_array)
+        options = ReleaseOptions.of(content.configuration)
+        formats = ReleaseFormats(protected_array=content.protected_array, options=options)
         for name in {one.format for one in content.files if one.samples}:
             formats.named(name)
         return OwnerSide(content, content.budget, deltas, formats)

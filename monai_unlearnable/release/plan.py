@@ -2,131 +2,93 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from monai_unlearnable.errors import ReleaseError
-from monai_unlearnable.release.formats.dicom import DicomFormat
 from monai_unlearnable.release.formats.npz import NpzFormat
+from monai_unlearnable.release.manifest import MANIFEST_NAME
+from monai_unlearnable.release.neutral_names import NeutralNames
 from monai_unlearnable.release.paths import is_plain_name
+from monai_unlearnable.release.planned import MIXED, PlannedCopy, PlannedFile, PlannedList, ReleasePlan
 from monai_unlearnable.sources.base import Source
-from monai_unlearnable.sources.csv_labels import CsvSource
+from monai_unlearnable.sources.folder import ClassFolderSource
 from monai_unlearnable.sources.image_source import ImageFileSource
+from monai_unlearnable.sources.listed import ListedSource
 from monai_unlearnable.sources.npz import NpzSource
-from monai_unlearnable.sources.open import LABELS_NAME
 
-__all__ = ["MIXED", "PlannedFile", "ReleasePlan", "plan_release"]
-
-MIXED = "mixed"
-"""Stands for the format of a release with files of several formats."""
+__all__ = ["MIXED", "plan_release"]
 
 _CONVERTED = {"jpeg": "png", "bmp": "png", "mhd": "mha"}
 """Formats that are released as another one."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class PlannedFile:
-    """One file that will hold protected images.
-
-    Attributes:
-        name: path relative to the release, with ``/``.
-        template: the source's file.
-        indices: which images of the source it holds, in order.
-        source_format: format of the source's file, such as ``jpeg``.
-        format: format of the released file, such as ``png``.
-        part: which slice (of the first space axis) of its image the file holds; None where it holds whole images.
-    """
-
-    name: str
-    template: Path
-    indices: range
-    source_format: str
-    format: str
-    part: int | None = None
-
-    @property
-    def converted(self) -> bool:
-        """Whether the source's file is of another format."""
-        return self.source_format != self.format
+_NEUTRAL_ARCHIVE = "images.npz"
 
 
-@dataclass(frozen=True)
-class ReleasePlan:
-    """Every file of a release but its manifest.
-
-    Attributes:
-        protected_array: name of the protected array, where files hold several; else ''.
-        files: the files with images, in the source's order.
-        extra_files: other files by name, with their whole content.
-    """
-
-    protected_array: str
-    files: tuple[PlannedFile, ...]
-    extra_files: dict[str, bytes] = field(default_factory=dict)
-
-    @property
-    def names(self) -> frozenset[str]:
-        """Name of every file."""
-        return frozenset([one.name for one in self.files]) | self.extra_files.keys()
-
-    @property
-    def format(self) -> str:
-        """The one format of all files with images, or ``mixed``."""
-        formats = {one.format for one in self.files}
-        return formats.pop() if len(formats) == 1 else MIXED
-
-    @property
-    def dicom_files(self) -> tuple[Path, ...]:
-        """The source's files that are released as DICOM."""
-        return tuple(one.template for one in self.files if one.format == DicomFormat.name)
-
-
-def plan_release(source: Source) -> ReleasePlan:
+def plan_release(source: Source, *, neutral: NeutralNames | None = None) -> ReleasePlan:
     """Decide names and formats of every file that a release of ``source`` will hold.
 
     An ``.npz`` keeps its name; a picture keeps its place and becomes ``.png``, an ``.mhd`` becomes ``.mha``; every
-    other file keeps its name and format. Each slice of a DICOM series stays a file. A CSV source gets a ``labels.csv``.
+    other file keeps its name and format. Each slice of a DICOM series stays a file. Masks stay as they are. A source
+    with a list gets one: ``labels.csv`` or ``datalist.json``.
+
+    Args:
+        source: the images.
+        neutral: gives new names to all files; folders of classes are kept, all others are not.
 
     Raises:
         ReleaseError: two files would get the same name, or the source is of a kind that has no format.
         SourceError: a header cannot be read.
     """
     if isinstance(source, NpzSource):
-        array_format = NpzFormat(split=source.split)
-        name = source.path.name
-        file = PlannedFile(
-            name=name, template=source.path, indices=range(len(source)), source_format="npz", format=array_format.name
-        )
-        return ReleasePlan(array_format.array_name, (file,))
+        return _plan_archive(source, rename=neutral is not None)
     if not isinstance(source, ImageFileSource):
         raise ReleaseError(f"{type(source).__name__}: there is no release format for this kind of source.")
-    planned: dict[str, PlannedFile] = {}
-    for index in range(len(source)):
-        for file in _plan_image(source, index):
-            _add(planned, file, source)
-    files = tuple(planned.values())
-    extra = {LABELS_NAME: _labels_csv(source, files)} if isinstance(source, CsvSource) else {}
-    return ReleasePlan("", files, extra)
+    names = _Names(source.path)
+    files = [file for index in range(len(source)) for file in _plan_image(source, index, names)]
+    masks = dict.fromkeys(source.masks)  # several images may share one
+    copies = [PlannedCopy(name=one, original_name=one, template=source.path / one) for one in masks]
+    for copy in copies:
+        names.add(copy.name, copy.original_name)
+    if neutral is not None:
+        keep_folder = isinstance(source, ClassFolderSource)
+        files, copies = neutral.files(files, source.sample_ids, keep_folder=keep_folder), neutral.copies(copies)
+    listed = _plan_list(source, files, copies, names) if isinstance(source, ListedSource) else None
+    return ReleasePlan("", tuple(files), tuple(copies), listed)
 
 
-def _plan_image(source: ImageFileSource, index: int) -> Iterator[PlannedFile]:
-    sample_id, indices = source.sample_ids[index], range(index, index + 1)
+def _plan_archive(source: NpzSource, *, rename: bool) -> ReleasePlan:
+    array_format = NpzFormat(split=source.split)
+    file = PlannedFile(
+        name=_NEUTRAL_ARCHIVE if rename else source.path.name,
+        original_name=source.path.name,
+        template=source.path,
+        indices=range(len(source)),
+        source_format="npz",
+        format=array_format.name,
+    )
+    return ReleasePlan(array_format.array_name, (file,))
+
+
+def _plan_image(source: ImageFileSource, index: int, names: _Names) -> Iterator[PlannedFile]:
+    sample_id = source.sample_ids[index]
     source_format, slices = source.header(index).format, source.slice_files(index)
     form = _CONVERTED.get(source_format, source_format)
+    parts: list[tuple[str, Path, int | None]]
     if slices is None:
-        name = _released_name(sample_id, form)
-        file = source.file(index)
-        yield PlannedFile(name=name, template=file, indices=indices, source_format=source_format, format=form)
-        return
-    for part, file in enumerate(slices):
-        name = f"{sample_id}/{file.name}"
-        if not is_plain_name(name):
-            raise ReleaseError(f"{file}: the name {file.name!r} holds characters that are not printable; rename it.")
+        parts = [(_released_name(sample_id, form), source.file(index), None)]
+    else:
+        parts = [(f"{sample_id}/{file.name}", file, part) for part, file in enumerate(slices)]
+    for name, file, part in parts:
+        names.add(name, sample_id, file)
         yield PlannedFile(
-            name=name, template=file, indices=indices, source_format=source_format, format=form, part=part
+            name=name,
+            original_name=name,
+            template=file,
+            indices=range(index, index + 1),
+            source_format=source_format,
+            format=form,
+            part=part,
         )
 
 
@@ -138,23 +100,42 @@ def _released_name(sample_id: str, form: str) -> str:
     return sample_id if keeps else pure.with_suffix(ending).as_posix()
 
 
-def _add(planned: dict[str, PlannedFile], file: PlannedFile, source: Source) -> None:
-    # Two names that differ only in case are one file on some of the readers' systems.
-    other = planned.get(file.name.lower())
-    if other is not None:
-        first, second = (source.sample_ids[one.indices[0]] for one in (other, file))
-        raise ReleaseError(
-            f"{source.path}: {first!r} and {second!r} would both be released as {file.name!r}. Rename one of them."
-        )
-    planned[file.name.lower()] = file
+def _plan_list(source: ListedSource, files: list[PlannedFile], copies: list[PlannedCopy], names: _Names) -> PlannedList:
+    names.add(source.release_name, "the list of the release")
+    released: dict[str, str] = {}
+    original: dict[str, str] = {}
+    for file in files:
+        sample_id = source.sample_ids[file.indices[0]]
+        is_slice = file.part is not None
+        released[sample_id] = PurePosixPath(file.name).parent.as_posix() if is_slice else file.name
+        original[sample_id] = sample_id if is_slice else file.original_name
+    released |= {one.original_name: one.name for one in copies}
+    original |= {one.original_name: one.original_name for one in copies}
+    in_order = {one: original[one] for one in (*source.sample_ids, *dict.fromkeys(source.masks))}
+    return PlannedList(
+        name=source.release_name, text=source.list_text(released), original_text=source.list_text(in_order)
+    )
 
 
-def _labels_csv(source: CsvSource, files: tuple[PlannedFile, ...]) -> bytes:
-    names = {one.indices[0]: one.name for one in files if one.part is None}
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["file", *source.label_columns])
-    for index, label in enumerate(source.labels):
-        values = [source.class_names[int(label)]] if label.ndim == 0 else [str(int(one)) for one in label]
-        writer.writerow([names.get(index, source.sample_ids[index]), *values])
-    return stream.getvalue().encode()
+class _Names:
+    """Names that are given once, on every reader's system."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._owners = {MANIFEST_NAME: "the manifest of the release"}
+
+    def add(self, name: str, owner: str, file: Path | None = None) -> None:
+        """Give a name to a file.
+
+        Raises:
+            ReleaseError: it is taken, or cannot be shown.
+        """
+        if not is_plain_name(name):
+            raise ReleaseError(f"{file}: the name {name!r} holds characters that are not printable; rename it.")
+        # Two names that differ only in case are one file on some of the readers' systems.
+        other = self._owners.get(name.lower())
+        if other is not None:
+            raise ReleaseError(
+                f"{self._root}: {other!r} and {owner!r} would both be released as {name!r}. Rename one of them."
+            )
+        self._owners[name.lower()] = owner

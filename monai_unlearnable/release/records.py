@@ -48,7 +48,9 @@ class FileRecord:
         untouched: hash of each named part that is not protected.
         samples: its images, in order.
         format: format of the released file, such as ``png``, or ``csv``.
-        original: what the format keeps of the source's file to give it back ('' where it needs nothing).
+        original: what the format keeps of the source's file to give it back ('' where it needs nothing); of a list
+            whose release has other names, its whole text with the original ones.
+        original_name: path that restoring gives it.
     """
 
     name: str
@@ -59,6 +61,7 @@ class FileRecord:
     untouched: dict[str, str]
     samples: tuple[SampleRecord, ...]
     format: str
+    original_name: str
     original: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,8 +77,9 @@ def parse_file_record(value: object, *, where: str) -> FileRecord:
     """
     entry = _fields(value, FileRecord, where)
     name, untouched, samples = entry["name"], entry["untouched"], entry["samples"]
-    if not isinstance(name, str) or not is_plain_name(name):
-        raise LedgerError(f"{where}: the file name {name!r} is no plain relative path; this ledger is not trusted.")
+    for one in (name, entry["original_name"]):
+        if not isinstance(one, str) or not is_plain_name(one):
+            raise LedgerError(f"{where}: the file name {one!r} is no plain relative path; this ledger is not trusted.")
     where = f"{where}: file {name!r}"
     _require(isinstance(samples, list) and isinstance(untouched, dict), f"{where}: samples or untouched are no lists.")
     _require(isinstance(entry["converted"], bool), f"{where}: converted={entry['converted']!r} is not true or false.")

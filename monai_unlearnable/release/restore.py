@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,8 +25,9 @@ def restore_release(
 ) -> RestoreReport:
     """Write the originals of a release, each proved by the ledger's hash of its pixels before it appears.
 
-    Files get the names and formats of the release: a source that was JPEG comes back as a PNG of its decoded pixels,
-    and the report names it. It also names every file that is the source's byte for byte, as uncompressed DICOM is.
+    Files get their original names, and the formats of the release: a source that was JPEG comes back as a PNG of its
+    decoded pixels, and the report names it. It also names every file that is the source's byte for byte, as
+    uncompressed DICOM is.
 
     Args:
         release: the folder of protected files.
@@ -56,19 +58,19 @@ def restore_release(
         try:
             _restore_file(owner, record, folder, target)
             restored.append(record)
-            if file_sha256(target / record.name) == record.source_sha256:
-                identical.append(record.name)
+            if file_sha256(target / record.original_name) == record.source_sha256:
+                identical.append(record.original_name)
         except (UnlearnableError, OSError) as error:
             failures.append(Failure(record.name, str(error)))
         done.update(one.sample_id for one in record.samples)
         if progress is not None:
             progress(len(done), total)
-    for parent in {(target / one.name).parent for one in restored}:
+    for parent in {(target / one.original_name).parent for one in restored}:
         sync_directory(parent)
     return RestoreReport(
-        files=tuple(one.name for one in restored),
+        files=tuple(one.original_name for one in restored),
         images=_whole_images(owner, restored),
-        converted=tuple(one.name for one in restored if one.converted),
+        converted=tuple(one.original_name for one in restored if one.converted),
         failures=tuple(failures),
         identical=tuple(identical),
     )
@@ -82,13 +84,15 @@ def _whole_images(owner: OwnerSide, restored: list[FileRecord]) -> int:
 
 
 def _restore_file(owner: OwnerSide, record: FileRecord, folder: Path, target: Path) -> None:
-    released, path = locate(folder, record.name), locate(target, record.name)
+    released, path = locate(folder, record.name), locate(target, record.original_name)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path, sync_folder=False) as unfinished:
         if not record.samples:
-            unfinished.write_bytes(released.read_bytes())
+            shutil.copyfile(released, unfinished)
             if file_sha256(unfinished) != record.sha256:
                 raise ReleaseError("its checksum is not the one that was published")
+            if record.original:  # a list with other names than the original one
+                unfinished.write_text(record.original, encoding="utf-8", newline="")
             return
         form = owner.formats.named(record.format)
         if form.untouched_sha256(released) != record.untouched:

@@ -12,14 +12,15 @@ import torch
 from monai_unlearnable.errors import LedgerError, ReleaseError, StoreError
 from monai_unlearnable.release.atomic import UNFINISHED_PREFIX, atomic_file, sync_directory, write_bytes
 from monai_unlearnable.release.budget import ReleaseBudget
+from monai_unlearnable.release.chosen import formats_for, plan_for
 from monai_unlearnable.release.formats.by_name import ReleaseFormats
-from monai_unlearnable.release.formats.dicom import ReleaseIdentity, UidMap, known_uids
 from monai_unlearnable.release.hashing import bytes_sha256, file_sha256, pixels_sha256
 from monai_unlearnable.release.ledger import Ledger
 from monai_unlearnable.release.manifest import MANIFEST_NAME, Manifest, ManifestFields, ManifestFile
 from monai_unlearnable.release.padding import add_delta, off_padding
 from monai_unlearnable.release.paths import holds_nothing, locate
-from monai_unlearnable.release.plan import PlannedFile, ReleasePlan, plan_release
+from monai_unlearnable.release.plain_files import write_copy, write_list
+from monai_unlearnable.release.planned import PlannedFile, ReleasePlan
 from monai_unlearnable.release.records import FileRecord, SampleRecord
 from monai_unlearnable.sources.base import Progress, Source
 from monai_unlearnable.stores.base import DeltaStore
@@ -64,13 +65,13 @@ def write_release(
             shape, or leaves the budget.
         SourceError: an image cannot be read.
     """
-    folder, plan = Path(release), plan_release(source)
+    folder, plan = Path(release), plan_for(source, ledger)
     _check_keys(source, store, keys)
     _check_folder(folder, ledger, plan)
     applied = _open_applied(source, store, ledger)
     records = _records_on_disk(folder, ledger, plan)
     ledger.append(())  # from here on the folder is known to be this run's
-    run = _Run(source, store, keys, applied, manifest_fields.budget, folder, _formats(plan, ledger))
+    run = _Run(source, store, keys, applied, manifest_fields.budget, folder, formats_for(plan, ledger))
     done = {sample.sample_id for one in records.values() for sample in one.samples}
     missing = [one for one in plan.files if one.name not in records]
     for start in range(0, len(missing), _BATCH_FILES):
@@ -85,9 +86,10 @@ def write_release(
         applied.flush()  # what the ledger says is there must be there after a power cut, too
         ledger.append(tuple(written))
         records.update({one.name: one for one in written})
-    for name, data in plan.extra_files.items():
-        write_bytes(folder / name, data)
-        records[name] = FileRecord(name, bytes_sha256(data), "", "csv", False, {}, (), "csv")
+    for copy in plan.copies:
+        records[copy.name] = write_copy(copy, folder)
+    if plan.list is not None:
+        records[plan.list.name] = write_list(plan.list, folder)
     return _finish(folder, ledger, plan, records, manifest_fields, source)
 
 
@@ -111,6 +113,7 @@ class _Run:
             form.write(unfinished, template=file.template, images=self._protected(file, samples))
         return FileRecord(
             name=file.name,
+            original_name=file.original_name,
             sha256=file_sha256(path),
             source_sha256=file_sha256(file.template),
             source_format=file.source_format,
@@ -141,15 +144,6 @@ class _Run:
         protected = add_delta(original, applied)
         self.newest = (index, original, protected)
         return original, protected
-
-
-def _formats(plan: ReleasePlan, ledger: Ledger) -> ReleaseFormats:
-    """Return the formats of a plan; new DICOM UIDs depend on nothing but the old ones and the ledger's secret."""
-    files = plan.dicom_files
-    if not files:
-        return ReleaseFormats(protected_array=plan.protected_array)
-    uids = UidMap(bytes.fromhex(ledger.read().uid_secret))
-    return ReleaseFormats(identity=ReleaseIdentity(uids=uids, known=known_uids(files)))
 
 
 def _check_keys(source: Source, store: DeltaStore, keys: Sequence[str]) -> None:
@@ -215,7 +209,8 @@ def _finish(
     manifest_fields: ManifestFields,
     source: Source,
 ) -> Manifest:
-    files = tuple(records[name] for name in [*(one.name for one in plan.files), *plan.extra_files])
+    listed = () if plan.list is None else (plan.list,)
+    files = tuple(records[one.name] for one in (*plan.files, *plan.copies, *listed))
     manifest = Manifest(
         fields=manifest_fields,
         task=source.task.value,

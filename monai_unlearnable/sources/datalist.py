@@ -100,7 +100,7 @@ def _label_key(datalist: Datalist) -> str:
             datalist.refuse(
                 index,
                 f"its label {item[_LABEL][:200]!r} is a mask. Deltas are computed against labels of classes, not "
-                f'against masks yet: give every item a class as well ("{_CLASS}": 0), and the mask is released unchanged.',
+                f'against masks yet: give every item a class as well ("{_CLASS}": 0); the mask is released unchanged.',
             )
     apart = any(_LABEL not in item or _is_mask(item[_LABEL]) for item in datalist.items)
     return _CLASS if has_class and apart else _LABEL

@@ -142,7 +142,7 @@ def _change(built: Built, **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": 1}, "not a ledger of version 2"),
+        ({"version": 1}, "not a ledger of version 3"),
         ({"surplus": 1}, "does not have the fields"),
         ({"status": 1}, "does not have the fields"),
         ({"files": {}}, "files or configuration are damaged"),

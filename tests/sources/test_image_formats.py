@@ -106,7 +106,9 @@ def test_csv_of_files_and_series(tmp_path: Path) -> None:
     source = CsvSource(tmp_path / "set", labels)
     assert source.sample_ids == ("scan", "a.nii.gz")
     assert (source.unlisted_count, source.header(0).format, source.header(1).format) == (1, "dicom", "nifti")
-    text = plan_release(source).extra_files["labels.csv"].decode()
+    planned = plan_release(source).list
+    assert planned is not None and planned.name == "labels.csv"
+    text = planned.text
     assert text == "file,label\nscan,x\na.nii.gz,y\n"
 
 

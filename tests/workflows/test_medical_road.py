@@ -206,7 +206,7 @@ def test_an_older_ledger_is_refused(tmp_path: Path) -> None:
     road.protect()
     content = json.loads((road.ledger / "ledger.json").read_text())
     (road.ledger / "ledger.json").write_text(json.dumps(content | {"version": 1}))
-    with pytest.raises(ValueError, match=r"not a ledger of version 2\. If another version of this package wrote it"):
+    with pytest.raises(ValueError, match=r"not a ledger of version 3\. If another version of this package wrote it"):
         verify_release(road.release, road.ledger)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from monai_unlearnable.errors import ReleaseError
 from monai_unlearnable.release.formats.base import ReleaseFormat
@@ -12,6 +12,7 @@ from monai_unlearnable.release.formats.nifti import NiftiFormat
 from monai_unlearnable.release.formats.npz import NpzFormat
 from monai_unlearnable.release.formats.png import PngFormat
 from monai_unlearnable.release.formats.tiff import TiffFormat
+from monai_unlearnable.release.options import ReleaseOptions
 
 __all__ = ["ReleaseFormats"]
 
@@ -23,6 +24,7 @@ class ReleaseFormats:
     Attributes:
         protected_array: name of the protected array of an ``.npz`` file; else ''.
         identity: how DICOM files are named; needed for protecting them only.
+        options: what the owner chose about the release.
 
     Example:
         >>> type(ReleaseFormats().named("nifti")).__name__
@@ -31,6 +33,7 @@ class ReleaseFormats:
 
     protected_array: str = ""
     identity: ReleaseIdentity | None = None
+    options: ReleaseOptions = field(default_factory=ReleaseOptions)
 
     @property
     def split(self) -> str:
@@ -50,7 +53,12 @@ class ReleaseFormats:
             NiftiFormat(),
             MetaImageFormat(),
             NrrdFormat(),
-            DicomFormat(identity=self.identity),
+            DicomFormat(
+                identity=self.identity,
+                allow_lossy=self.options.allow_lossy,
+                keep_compressed=self.options.keep_compressed,
+                drop_private=self.options.drop_private_tags,
+            ),
         )
         for one in formats:
             if one.name == name:

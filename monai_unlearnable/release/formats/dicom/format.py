@@ -30,10 +30,14 @@ class DicomFormat(ReleaseFormat):
     Attributes:
         identity: how the files of the release are named; only :meth:`write` needs it.
         allow_lossy: take pixels that were compressed with loss; they are written uncompressed.
+        keep_compressed: :meth:`keep` keeps compressed pixels as well, so that the very file comes back.
+        drop_private: the release leaves private elements out, so their absence is no fault; an identity says so, too.
     """
 
     identity: ReleaseIdentity | None = None
     allow_lossy: bool = False
+    keep_compressed: bool = False
+    drop_private: bool = False
     name = "dicom"
 
     def read(self, path: Path) -> Iterator[StoredArray]:
@@ -53,9 +57,8 @@ class DicomFormat(ReleaseFormat):
     def untouched_sha256(self, path: Path) -> dict[str, str]:
         """Hash everything that releasing leaves as it is; see :meth:`ReleaseFormat.untouched_sha256`."""
         with errors_name(path):
-            return untouched_parts(
-                read_content(path), drop_private=self.identity is not None and self.identity.drop_private
-            )
+            drop_private = self.drop_private or (self.identity is not None and self.identity.drop_private)
+            return untouched_parts(read_content(path), drop_private=drop_private)
 
     def untouchable(self, path: Path, image: StoredArray | None = None) -> NDArray[np.bool_] | None:
         """Return which voxels are padding; see :meth:`ReleaseFormat.untouchable`."""
@@ -63,7 +66,10 @@ class DicomFormat(ReleaseFormat):
 
     def keep(self, template: Path, *, released: Path) -> str:
         """Return the elements that releasing changed; see :meth:`ReleaseFormat.keep`."""
-        return changed_elements(template, released=released, allow_lossy=self.allow_lossy).decode("ascii")
+        record = changed_elements(
+            template, released=released, keep_compressed=self.keep_compressed, allow_lossy=self.allow_lossy
+        )
+        return record.decode("ascii")
 
     def restore(self, path: Path, *, released: Path, images: Iterator[StoredArray], kept: str) -> None:
         """Write the original, byte by byte unless it was compressed; see :meth:`ReleaseFormat.restore`."""
