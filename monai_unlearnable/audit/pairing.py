@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_unlearnable.errors import ReleaseError, SourceError
-from monai_unlearnable.sources import NpzSource, open_source
+from monai_unlearnable.sources import NpzSource, OnError, list_source, open_source
 from monai_unlearnable.sources.base import Source
 
 __all__ = ["HELD_OUT_SHARE", "AuditData", "held_out", "match_samples", "open_data"]
@@ -45,7 +45,13 @@ class AuditData:
 
 
 def open_data(
-    release: str | Path, *, clean: str | Path, test: str | Path | None = None, labels: str | Path | None = None
+    release: str | Path,
+    *,
+    clean: str | Path,
+    test: str | Path | None = None,
+    labels: str | Path | None = None,
+    section: str | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> AuditData:
     """Open a release, its clean source and the test images.
 
@@ -56,24 +62,29 @@ def open_data(
         release: the release (any source of labelled images).
         clean: the source that it was made from.
         test: clean test images, instead of the above.
-        labels: labels CSV of the clean folder.
+        labels: labels CSV or datalist of the clean folder.
+        section: which list of a datalist.
+        names: the clean sample id of each released one that has another, from the owner's ledger.
 
     Raises:
         SourceError: a source cannot be read, or holds another kind of labels.
         ReleaseError: no released image has a clean original.
     """
-    released, original = open_source(release), open_source(clean, labels=labels)
+    released = open_source(release)
+    # What cannot be listed is not in the release either, and what was compressed with loss can be read.
+    original = list_source(clean, labels, section=section, on_error=OnError.SKIP, allow_lossy=True)
     if released.task is not original.task:
         raise ReleaseError(
             f"{released.path}: its labels are {released.task.value}, the clean source's "
             f"{original.task.value}; one is not a release of the other."
         )
-    pairs = match_samples(released.sample_ids, original.sample_ids)
+    known = {} if names is None else names
+    pairs = match_samples([known.get(one, one) for one in released.sample_ids], original.sample_ids)
     if not pairs:
         raise ReleaseError(
             f"{released.path}: no released image has a clean original of its name in {original.path} "
             f"(first released: {released.sample_ids[0]!r}, first clean: {original.sample_ids[0]!r}). "
-            "Give the source that the release was made from."
+            "Give the source that the release was made from, and where its files were renamed the ledger."
         )
     if test is not None:
         return _with_test(released, original, pairs, _open_test(test), "the test images given with --test")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -31,6 +31,8 @@ def audit_release(
     output: str | Path,
     test: str | Path | None = None,
     labels: str | Path | None = None,
+    section: str | None = None,
+    names: Mapping[str, str] | None = None,
     recipes: Sequence[VictimRecipe] = (VictimRecipe(),),
     seeds: int = 3,
     first_seed: int = 0,
@@ -50,7 +52,9 @@ def audit_release(
         clean: the source that it was made from; only read.
         output: a new folder, or that of an earlier audit.
         test: clean test images; default: the test split of an ``.npz``, else a fifth of each class, held out.
-        labels: labels CSV of the clean folder.
+        labels: labels CSV or datalist of the clean folder.
+        section: which list of a datalist; by default ``training``, or the only one there is.
+        names: the clean sample id of each released one that has another; the owner's ledger knows them.
         recipes: the victims, with names that differ.
         seeds: number of trainings of each kind.
         first_seed: their seeds are ``first_seed``, ``first_seed + 1``, ...
@@ -67,7 +71,7 @@ def audit_release(
     """
     _check_arguments(recipes, seeds=seeds)
     folder, where = Path(output), torch.device(device)
-    data = open_data(release, clean=clean, test=test, labels=labels)
+    data = open_data(release, clean=clean, test=test, labels=labels, section=section, names=names)
     run_folder = folder / "runs" if runs is None else Path(runs)
     inputs = tuple(Path(one) for one in (release, clean, test) if one is not None)
     for one in (run_folder, folder):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from monai_unlearnable.release.records import SampleRecord
 from monai_unlearnable.stores.mapped import MappedStore
 from monai_unlearnable.types import StoredArray
 
-__all__ = ["OwnerSide", "open_owner_side"]
+__all__ = ["OwnerSide", "open_owner_side", "original_ids"]
 
 
 @dataclass(frozen=True)
@@ -95,3 +95,19 @@ def open_owner_side(ledger: str | Path) -> OwnerSide:
         return OwnerSide(content, content.budget, deltas, formats)
     except ReleaseError as error:
         raise LedgerError(f"{ledger}: {error}") from error
+
+
+def original_ids(ledger: str | Path) -> dict[str, str]:
+    """Return the sample id in the source for each sample id in the release that is another one.
+
+    Raises:
+        LedgerError: there is no ledger, or it is damaged.
+    """
+    found: dict[str, str] = {}
+    for file in read_ledger(ledger).files:
+        if len(file.samples) == 1:
+            sample = file.samples[0]
+            released = file.name if sample.part is None else PurePosixPath(file.name).parent.as_posix()
+            if released != sample.sample_id:
+                found[released] = sample.sample_id
+    return found

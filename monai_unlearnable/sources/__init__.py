@@ -10,6 +10,7 @@ from monai_unlearnable.sources.dataset import ShapeBatches, SourceDataset
 from monai_unlearnable.sources.folder import ClassFolderSource
 from monai_unlearnable.sources.npz import NpzSource
 from monai_unlearnable.sources.open import list_source, open_source
+from monai_unlearnable.sources.readable import check_masks
 from monai_unlearnable.sources.skipped import OnError, SkippedFile
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Source",
     "SourceDataset",
     "Task",
+    "check_masks",
     "list_source",
     "open_source",
 ]

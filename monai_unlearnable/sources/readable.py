@@ -6,7 +6,7 @@ from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.base import Progress, Source
 from monai_unlearnable.sources.image_source import ImageFileSource
 
-__all__ = ["readable_part"]
+__all__ = ["check_masks", "readable_part"]
 
 
 def readable_part(source: Source, *, progress: Progress | None = None) -> Source:
@@ -32,6 +32,17 @@ def readable_part(source: Source, *, progress: Progress | None = None) -> Source
         if progress is not None:
             progress(index + 1, len(source))
     return source.without(reasons) if reasons else source
+
+
+def check_masks(source: Source) -> None:
+    """Read the mask of every image that has one, and check that it lies on the image's grid.
+
+    Raises:
+        SourceError: a mask cannot be read or does not fit.
+    """
+    if isinstance(source, ImageFileSource):
+        for index in range(len(source)):
+            source.check_mask(index)
 
 
 def _why_unreadable(source: ImageFileSource, index: int) -> str:

@@ -13,6 +13,7 @@ from monai_unlearnable.audit.output import check_outside, claim_output
 from monai_unlearnable.audit.pairing import open_data
 from monai_unlearnable.errors import ReleaseError
 from monai_unlearnable.networks import small_resnet, standard_densenet121, standard_resnet18
+from monai_unlearnable.release.owner import original_ids
 from monai_unlearnable.verbs.paths import refuse_missing, require_device, set_threads
 from monai_unlearnable.verbs.progress import ProgressBars
 from monai_unlearnable.workflows.disk import errors_name
@@ -43,6 +44,7 @@ VICTIMS: Mapping[str, VictimRecipe] = MappingProxyType(
 def run_audit(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Run the verb; 0 when every check held (whatever the verdict is), 1 when one did not."""
     refuse_missing(parser, RELEASE=options.release, clean=options.clean, test=options.test, labels=options.labels)
+    refuse_missing(parser, folder=True, ledger=options.ledger)
     victims = choose_victims(options, parser)
     device = require_device(options.device, parser)
     set_threads(options.threads)
@@ -53,13 +55,16 @@ def run_audit(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
         claim_output(options.output)
     except ReleaseError as error:
         parser.error(str(error))
-    victims = _fit_size(victims, options)
+    names = {} if options.ledger is None else original_ids(options.ledger)
+    victims = _fit_size(victims, options, names)
     with ProgressBars(quiet=options.quiet).epochs("auditing") as show, errors_name(options.output):
         report = audit_release(
             options.release,
             clean=options.clean,
             test=options.test,
             labels=options.labels,
+            section=options.section,
+            names=names,
             output=options.output,
             recipes=victims,
             seeds=options.seeds,
@@ -85,12 +90,22 @@ def choose_victims(options: argparse.Namespace, parser: argparse.ArgumentParser)
         parser.error(str(error))
 
 
-def _fit_size(victims: tuple[VictimRecipe, ...], options: argparse.Namespace) -> tuple[VictimRecipe, ...]:
+def _fit_size(
+    victims: tuple[VictimRecipe, ...], options: argparse.Namespace, names: Mapping[str, str]
+) -> tuple[VictimRecipe, ...]:
     """Give victims one size to look at where images have several, or are large, and none was asked for."""
     if options.victim_size_px is not None:
         return victims
-    data = open_data(options.release, clean=options.clean, test=options.test, labels=options.labels)
-    size = common_size_px(data.release, data.clean, data.test)
+    data = open_data(
+        options.release,
+        clean=options.clean,
+        test=options.test,
+        labels=options.labels,
+        section=options.section,
+        names=names,
+    )
+    # A release has the shapes of its originals. Clean images that it lacks may be damaged; nothing reads them.
+    size = common_size_px(data.release, *([] if data.test is data.clean else [data.test]))
     if size is None:
         return victims
     print(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from monai_unlearnable import __version__
+from monai_unlearnable.verbs.input_options import add_dicom, add_inputs
 
 __all__ = ["UsageError", "build_parser"]
 
@@ -18,9 +19,10 @@ Protect shared medical images from unauthorised training.
   restore   take the perturbation off again, bit for bit
   audit     train models on the release and report what they still learn
 
-SOURCE is an .npz file (MedMNIST style), a folder of class folders, or a folder with --labels labels.csv
-(columns file,label; several label columns of 0/1 make a multi-label set). Images are PNG, JPEG, BMP, TIFF,
-NIfTI, MetaImage, NRRD and DICOM files of whole numbers; a folder of DICOM slices is one volume.
+SOURCE is an .npz file (MedMNIST style), a folder of class folders, or a folder with --labels LIST: a CSV file
+(file,label; several label columns of 0/1 make a multi-label set; a column mask names masks) or a MONAI datalist
+({"training": [{"image": ..., "label": ...}]}). Images are PNG, JPEG, BMP, TIFF, NIfTI, MetaImage, NRRD and DICOM
+files of whole numbers; a folder of DICOM slices is one volume.
 
 example:
   monai-unlearnable protect breastmnist.npz --output release --ledger ledger
@@ -39,12 +41,14 @@ Protection is not a guarantee, and this software does not de-identify images.
 _PROTECT = """\
 Write a protected copy of a labelled set (the release, to share) and the owner's ledger (to keep: it takes the
 perturbation off again). SOURCE is only read. A run that was killed goes on where it was when the same command is given
-again. Deltas are whole grey levels on the image's own grid. Files keep their format, but JPEG and BMP become PNG and
-.mhd becomes .mha; DICOM files get new UIDs.
+again. Deltas are whole grey levels on the image's own grid. Folders and names stay, a list is released with its images,
+masks are released unchanged. Files keep their format, but JPEG and BMP become PNG and .mhd becomes .mha; DICOM files
+get new UIDs.
 
 examples:
   monai-unlearnable protect breastmnist.npz --output release --ledger ledger
   monai-unlearnable protect images/ --labels labels.csv --output release --ledger ledger --radius "8 levels"
+  monai-unlearnable protect studies/ --labels datalist.json --output release --ledger ledger --rename --on-error skip
 """
 _VERIFY = """\
 Read every file of a release again. Without --ledger: checksums, contents and the manifest, which everybody can check.
@@ -117,12 +121,7 @@ def _add_protect(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("source", metavar="SOURCE", type=Path, help="the images; never changed")
     verb.add_argument("--output", required=True, type=Path, metavar="RELEASE", help="new folder for the release")
     verb.add_argument("--ledger", required=True, type=Path, help="private folder for what only you keep")
-    verb.add_argument(
-        "--labels",
-        type=Path,
-        metavar="FILE",
-        help="CSV of file,label for a folder of images (default: the folder's own labels.csv, where it has one)",
-    )
+    add_inputs(verb)
     verb.add_argument(
         "--perturbation", choices=_PERTURBATIONS, default=_PERTURBATIONS[0], help="method (default: %(default)s)"
     )
@@ -152,6 +151,7 @@ def _add_protect(verb: argparse.ArgumentParser) -> None:
         metavar="N",
         help="size the surrogate sees images at (default: their own; 96 for large ones or several sizes)",
     )
+    add_dicom(verb)
     _add_machine(verb)
 
 
@@ -176,7 +176,11 @@ def _add_audit(verb: argparse.ArgumentParser) -> None:
         help="clean test images (default: the .npz's test split, else a fifth of each class)",
     )
     verb.add_argument("--output", required=True, type=Path, metavar="DIRECTORY", help="folder for the report")
-    verb.add_argument("--labels", type=Path, metavar="FILE", help="CSV of file,label of the clean folder")
+    verb.add_argument("--labels", type=Path, metavar="FILE", help="list of the clean folder (CSV or datalist)")
+    verb.add_argument("--section", metavar="NAME", help="list of the datalist (default: training, or the only one)")
+    verb.add_argument(
+        "--ledger", type=Path, help="the owner's ledger: which clean image a released one is, where --rename was used"
+    )
     verb.add_argument(
         "--seeds", type=_positive, default=3, metavar="N", help="trainings of each kind (default: %(default)s)"
     )

@@ -7,7 +7,8 @@ import sys
 from dataclasses import replace
 
 from monai_unlearnable.budgets import L2Budget, LinfBudget, parse_radius
-from monai_unlearnable.errors import BudgetError, UnlearnableError
+from monai_unlearnable.errors import BudgetError, SourceError, UnlearnableError
+from monai_unlearnable.release import ReleaseOptions
 from monai_unlearnable.verbs.paths import refuse_missing, require_device, set_threads
 from monai_unlearnable.verbs.progress import ProgressBars
 from monai_unlearnable.workflows import (
@@ -53,6 +54,15 @@ def run_protect(options: argparse.Namespace, parser: argparse.ArgumentParser) ->
             output=options.output,
             ledger=options.ledger,
             labels=options.labels,
+            section=options.section,
+            on_error=options.on_error,
+            options=ReleaseOptions(
+                rename=options.rename,
+                drop_private_tags=options.drop_private_tags,
+                reference_source=options.reference_source,
+                allow_lossy=options.allow_lossy,
+                keep_compressed=options.keep_compressed,
+            ),
             recipe=recipe,
             radius=options.radius,
             norm=L2Budget if options.norm == "l2" else LinfBudget,
@@ -62,6 +72,10 @@ def run_protect(options: argparse.Namespace, parser: argparse.ArgumentParser) ->
             trainer_handlers=bars.engine_bars("surrogate"),
             progress=bars.images,
         )
+    except SourceError:
+        if options.on_error == "stop" and options.source.is_dir():
+            print("(--on-error skip leaves out files that cannot be read, and says which.)", file=sys.stderr)
+        raise
     except BudgetError as error:
         parser.error(str(error))  # a radius or setting that these images do not allow: the command has to change
     print(report.to_json() if options.json else describe_protection(report, options.output, options.ledger))

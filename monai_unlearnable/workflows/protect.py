@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from monai_unlearnable.budgets import Budget, LinfBudget
-from monai_unlearnable.sources import Progress, open_source
+from monai_unlearnable.release import ReleaseOptions
+from monai_unlearnable.sources import OnError, Progress, open_source
 from monai_unlearnable.workflows.fitting import fit_recipe
 from monai_unlearnable.workflows.folders import check_folders
 from monai_unlearnable.workflows.recipes import ErrorMinimizingRecipe, Recipe
@@ -26,6 +27,9 @@ def protect(
     output: str | Path,
     ledger: str | Path,
     labels: str | Path | None = None,
+    section: str | None = None,
+    on_error: OnError | str = OnError.STOP,
+    options: ReleaseOptions | None = None,
     recipe: Recipe | None = None,
     radius: str | float = "8/255",
     norm: type[Budget] = LinfBudget,
@@ -40,10 +44,14 @@ def protect(
     The same call takes an interrupted run up again: deltas from the last whole pass, files from the last whole file.
 
     Args:
-        source: an ``.npz`` file (its train split is protected), a folder of class folders, or a folder with ``labels``.
+        source: an ``.npz`` file (its train split is protected), a folder of class folders, or a folder with a list.
         output: folder of the release; must be new or empty.
         ledger: private folder of what the owner keeps; apart from source and release.
-        labels: CSV of ``file,label`` for a folder.
+        labels: a list of the images of a folder: a CSV file of ``file,label``, or a MONAI datalist (``.json``).
+        section: which list of a datalist; by default ``training``, or the only one there is.
+        on_error: ``stop`` at a file that cannot be read, or ``skip`` it: then it is not in the release, and the report
+            and the ledger say why.
+        options: how files are released: neutral names, DICOM options.
         recipe: method and settings; error-minimizing by default.
         radius: ``8/255``, ``'8 levels'``, ``'10 HU'``; a fraction is of the full scale for 8-bit images, else of their
             robust range.
@@ -67,7 +75,15 @@ def protect(
         DivergedError: the surrogate is no longer finite.
     """
     check_folders(source, output=output, ledger=ledger)
-    images = open_source(source, labels)
+    options = ReleaseOptions() if options is None else options
+    images = open_source(
+        source,
+        labels,
+        section=section,
+        on_error=on_error,
+        allow_lossy=options.allow_lossy,
+        progress=None if progress is None else progress("checking"),
+    )
     recipe = fit_recipe(ErrorMinimizingRecipe() if recipe is None else recipe, images)
     with ProtectionRun(
         images,
@@ -80,6 +96,7 @@ def protect(
         norm=norm,
         seed=seed,
         device=device,
+        options=options,
         progress=progress,
     ) as run:
         context = replace(run.context, handlers=handlers, trainer_handlers=trainer_handlers)

@@ -4,10 +4,38 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from enum import Enum
 
 from monai_unlearnable.release import VerifyReport
 
-__all__ = ["ProtectReport"]
+__all__ = ["FileOutcome", "Outcome", "ProtectReport"]
+
+
+class Outcome(str, Enum):
+    """What became of a file."""
+
+    PROTECTED = "protected"
+    CONVERTED = "protected in another format"
+    COPIED = "released unchanged"
+    SKIPPED = "skipped"
+    IGNORED = "not part of the source"
+
+
+@dataclass(frozen=True)
+class FileOutcome:
+    """What became of one file of a source.
+
+    Attributes:
+        file: path relative to the source.
+        outcome: what became of it.
+        released: path relative to the release; '' where it is not there.
+        reason: why it is not.
+    """
+
+    file: str
+    outcome: Outcome
+    released: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -28,6 +56,7 @@ class ProtectReport:
         seconds: time of this run.
         verification: what re-reading the release against the ledger found.
         notices: what the owner should know of the files before sharing them, in whole sentences.
+        outcomes: every file of the source, and what became of it.
     """
 
     method: str
@@ -42,11 +71,17 @@ class ProtectReport:
     seconds: float
     verification: VerifyReport
     notices: tuple[str, ...] = ()
+    outcomes: tuple[FileOutcome, ...] = ()
+
+    @property
+    def skipped(self) -> tuple[FileOutcome, ...]:
+        """Files that were to be protected and were not."""
+        return tuple(one for one in self.outcomes if one.outcome is Outcome.SKIPPED)
 
     @property
     def held(self) -> bool:
-        """Whether every image was protected and proved."""
-        return self.verification.held
+        """Whether every image was protected and proved: none was skipped."""
+        return self.verification.held and not self.skipped
 
     def to_json(self) -> str:
         """Serialise to JSON."""

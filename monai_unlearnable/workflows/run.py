@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,13 +21,16 @@ from monai_unlearnable.release import (
     Manifest,
     ManifestFields,
     ReleaseBudget,
+    ReleaseOptions,
     hold_ledger,
     plan_release,
+    read_ledger,
     verify_release,
     write_release,
 )
 from monai_unlearnable.release.atomic import atomic_file
-from monai_unlearnable.sources import Progress, Source, open_source
+from monai_unlearnable.release.options import OPTIONS_KEY
+from monai_unlearnable.sources import Progress, Source, check_masks, open_source
 from monai_unlearnable.stores import ClassKey, MappedStore, SampleKey, StoreHeader
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext
 from monai_unlearnable.workflows.disk import errors_name, require_space
@@ -34,6 +38,7 @@ from monai_unlearnable.workflows.folders import check_folders, check_writable
 from monai_unlearnable.workflows.intensity import make_budget, survey
 from monai_unlearnable.workflows.later import SURROGATE_NAME
 from monai_unlearnable.workflows.notices import find_notices
+from monai_unlearnable.workflows.outcomes import find_outcomes
 from monai_unlearnable.workflows.report import ProtectReport
 from monai_unlearnable.workflows.settings import take_up
 
@@ -54,13 +59,14 @@ class ProtectionRun:
         ledger: private folder of what the owner keeps; apart from source and release.
         method: name of the perturbation, for headers and the manifest.
         settings: effective settings of the method, JSON values, for the ledger.
-        labels: CSV of ``file,label`` when ``source`` is the path of a folder.
+        labels: list of images and labels when ``source`` is the path of a folder.
         class_wise: one delta for each class in the place of one for each image.
         radius: ``8/255``, ``'8 levels'``, ``'10 HU'``; a fraction is of the full scale for 8-bit images, else of their
             robust range.
         norm: :class:`LinfBudget` or :class:`L2Budget`.
         seed: seed of everything random; by default drawn, and kept in the ledger only.
         device: where the surrogate runs.
+        options: how files are released; of an open source its own ``allow_lossy`` counts.
         progress: makes a progress callback for a part of the work, given its name.
 
     Raises:
@@ -85,16 +91,22 @@ class ProtectionRun:
         norm: type[Budget] = LinfBudget,
         seed: int | None = None,
         device: str | torch.device = "cpu",
+        options: ReleaseOptions | None = None,
         progress: Callable[[str], Progress] | None = None,
     ) -> None:
         self._began = time.monotonic()
-        self.source = source if isinstance(source, Source) else open_source(source, labels)
+        options = ReleaseOptions() if options is None else options
+        self.source = (
+            source if isinstance(source, Source) else open_source(source, labels, allow_lossy=options.allow_lossy)
+        )
+        self.options = replace(options, allow_lossy=getattr(self.source, "allow_lossy", False))
         self.output, self.ledger, self.method, self.class_wise = Path(output), Path(ledger), method, class_wise
         check_folders(self.source.path, output=self.output, ledger=self.ledger)
         check_writable(self.output, self.ledger)
         parse_radius(radius)
         plan_release(self.source)
         self._report_on = progress if progress is not None else _silent
+        check_masks(self.source)
         levels = survey(self.source, progress=self._report_on("reading"))
         self.budget = make_budget(radius, levels, norm)
         self.radius = str(radius)
@@ -107,6 +119,8 @@ class ProtectionRun:
             "radius": self.radius,
             "images": ImageFacts.of(self.source, window_levels=window).describe(),
             "data_sha256": levels.data_sha256,
+            OPTIONS_KEY: self.options.describe(),
+            "skipped": {one.name: one.reason for one in self.source.skipped},
         }
         self.seed, self.resumed = take_up(self.ledger, configuration, seed)
         self._held = ExitStack()
@@ -170,7 +184,8 @@ class ProtectionRun:
             resumed=self.resumed,
             seconds=time.monotonic() - self._began,
             verification=verify_release(self.output, self.ledger, progress=self._report_on("verifying")),
-            notices=find_notices(self.source),
+            notices=find_notices(self.source, self.options),
+            outcomes=find_outcomes(self.source, plan_release(self.source), read_ledger(self.ledger).files),
         )
 
     def close(self) -> None:
@@ -199,7 +214,8 @@ class ProtectionRun:
         """Count applied and working deltas, those of two checkpoints, and files as large as the source's."""
         pixels = sum(math.prod(self.source.shape(index)) for index in range(len(self.source)))
         working = sum(math.prod(shape) for shape in header.shapes.values())
-        files = {one.template for one in plan_release(self.source).files}
+        plan = plan_release(self.source)
+        files = {one.template for one in plan.files} | {one.template for one in plan.copies}
         return {
             self.ledger: (pixels + 3 * working) * header.dtype.itemsize,
             self.output: sum(one.stat().st_size for one in files),

@@ -8,12 +8,13 @@ from statistics import mean
 
 from monai_unlearnable.audit import AuditReport
 from monai_unlearnable.release import Failure, RestoreReport, VerifyReport
-from monai_unlearnable.workflows.report import ProtectReport
+from monai_unlearnable.workflows.report import Outcome, ProtectReport
 
 __all__ = ["describe_audit", "describe_protection", "describe_restoration", "describe_verification"]
 
 _MOST_FAILURES_SHOWN = 20
 _MOST_NOTICES_SHOWN = 5
+_MOST_IGNORED_SHOWN = 20
 
 
 def describe_protection(report: ProtectReport, release: Path, ledger: Path) -> str:
@@ -29,6 +30,7 @@ def describe_protection(report: ProtectReport, release: Path, ledger: Path) -> s
             f"surrogate error on the protected images: {report.surrogate_error:.1%} after {report.passes} passes"
         )
     lines += [
+        *_outcomes(report),
         describe_verification(report.verification, release),
         *_notices(report.notices),
         f"release: {release}   (share this)",
@@ -92,6 +94,18 @@ def _failures(failures: Sequence[Failure]) -> list[str]:
     shown = [f"  FAILED {one}" for one in failures[:_MOST_FAILURES_SHOWN]]
     more = len(failures) - len(shown)
     return [*shown, *([f"  ... and {more} more"] if more else [])]
+
+
+def _outcomes(report: ProtectReport) -> list[str]:
+    """Say how many files became what, and name each that is not in the release."""
+    groups = {one: [file for file in report.outcomes if file.outcome is one] for one in Outcome}
+    counts = [f"{len(files)} {one.value}" for one, files in groups.items() if files]
+    lines = [f"files of the source: {', '.join(counts)}"] if counts else []
+    lines += [f"  SKIPPED {one.file}: {one.reason}" for one in groups[Outcome.SKIPPED]]
+    ignored = groups[Outcome.IGNORED]
+    lines += [f"  left out {one.file}: {one.reason}" for one in ignored[:_MOST_IGNORED_SHOWN]]
+    more = len(ignored) - _MOST_IGNORED_SHOWN
+    return [*lines, *([f"  ... and {more} more left out (--json lists them all)"] if more > 0 else [])]
 
 
 def _notices(notices: Sequence[str]) -> list[str]:
