@@ -49,7 +49,7 @@ class CsvSource(ListedSource):
     """
 
     label_columns: tuple[str, ...]
-    release_name = LABELS_NAME
+    release_names = (LABELS_NAME,)
 
     def __init__(
         self, folder: str | Path, labels: str | Path, *, on_error: OnError = OnError.STOP, allow_lossy: bool = False

@@ -18,10 +18,13 @@ from monai_unlearnable.sources.listed import ListedImage, ListedLabels, ListedSo
 from monai_unlearnable.sources.listed_paths import ListedName
 from monai_unlearnable.sources.skipped import OnError
 
-__all__ = ["DATALIST_NAME", "DatalistSource"]
+__all__ = ["DATALIST_NAME", "DECATHLON_NAME", "DatalistSource"]
 
 DATALIST_NAME = "datalist.json"
 """A folder with this file at its root, and without a labels CSV, is read by it."""
+
+DECATHLON_NAME = "dataset.json"
+"""So is one with this file, if it is a datalist."""
 
 _IMAGE, _LABEL, _CLASS, _MASK, _FOLD = "image", "label", "class", "mask", "fold"
 
@@ -49,7 +52,7 @@ class DatalistSource(ListedSource):
     """
 
     section: str
-    release_name = DATALIST_NAME
+    release_names = (DATALIST_NAME, DECATHLON_NAME)
 
     def __init__(
         self,

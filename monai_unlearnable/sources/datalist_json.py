@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.listed import list_bytes
 
-__all__ = ["DEFAULT_SECTION", "Datalist", "read_datalist"]
+__all__ = ["DEFAULT_SECTION", "Datalist", "is_datalist", "read_datalist"]
 
 DEFAULT_SECTION = "training"
 """The section that is read where none is named."""
@@ -67,6 +67,16 @@ def read_datalist(path: Path, *, section: str | None = None) -> Datalist:
                 '"image" and "label".'
             )
     return Datalist(path, name, tuple(content[name]))
+
+
+def is_datalist(path: Path) -> bool:
+    """Tell whether a file is a JSON file with a list of images; other software has a ``dataset.json``, too."""
+    try:
+        content = _parse(path) if path.is_file() else {}
+    except SourceError:
+        return False
+    lists = [one for one in content.values() if isinstance(one, list) and one]
+    return any(isinstance(one[0], dict) and "image" in one[0] for one in lists)
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -95,10 +95,11 @@ def _visible(folder: Path) -> list[Path]:
 def _class_folders(root: Path, found: _Found) -> list[Path]:
     entries = _visible(root)
     folders = [one for one in entries if one.is_dir()]
+    if not folders and any(format_of(one) is not None for one in entries):
+        raise SourceError(f"{root}: holds images without labels. {_LABELS_ADVICE}")
     for one in entries:
         if not one.is_dir() and (_is_named_as_image(one) or _is_other_image(one)):
-            where = "lies beside the class folders" if folders else "lies in no class folder"
-            found.refuse(one, f"{where} and so has no label. {_LABELS_ADVICE}")
+            found.refuse(one, f"lies beside the class folders and so has no label. {_LABELS_ADVICE}")
         elif not one.is_dir():
             found.ignore(one)
     if len(folders) < 2:

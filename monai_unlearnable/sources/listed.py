@@ -74,8 +74,8 @@ class ListedSource(ImageFileSource, ABC):
     """
 
     list_path: Path
-    release_name: ClassVar[str]
-    """Name of the list in a release."""
+    release_names: ClassVar[tuple[str, ...]]
+    """Names that the list of a release may have."""
 
     def __init__(
         self,
@@ -114,6 +114,11 @@ class ListedSource(ImageFileSource, ABC):
                 problems[index] = f"{kind}{reason}"
         if problems:
             self._leave_out(problems)
+
+    @property
+    def release_name(self) -> str:
+        """Name of the list in a release: its own, if a release is known by that, else the usual one."""
+        return self.list_path.name if self.list_path.name in self.release_names else self.release_names[0]
 
     @abstractmethod
     def list_text(self, names: Mapping[str, str]) -> str:

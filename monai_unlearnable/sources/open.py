@@ -7,7 +7,8 @@ from pathlib import Path
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.base import Progress, Source
 from monai_unlearnable.sources.csv_labels import LABELS_NAME, CsvSource
-from monai_unlearnable.sources.datalist import DATALIST_NAME, DatalistSource
+from monai_unlearnable.sources.datalist import DATALIST_NAME, DECATHLON_NAME, DatalistSource
+from monai_unlearnable.sources.datalist_json import is_datalist
 from monai_unlearnable.sources.folder import ClassFolderSource
 from monai_unlearnable.sources.npz import NpzSource
 from monai_unlearnable.sources.readable import readable_part
@@ -28,8 +29,8 @@ def open_source(
 ) -> Source:
     """Open an ``.npz`` file, a folder of class folders, a folder with a list of labels, or a release of one of them.
 
-    A folder with ``labels``, a ``labels.csv`` or a ``datalist.json`` is read by it; a folder with one ``.npz`` file at
-    its root is that file; any other folder holds class folders.
+    A folder with ``labels``, a ``labels.csv``, a ``datalist.json`` or a Decathlon's ``dataset.json`` is read by it; a
+    folder with one ``.npz`` file at its root is that file; any other folder holds class folders.
 
     Args:
         path: the file or folder.
@@ -93,7 +94,10 @@ def _rule(on_error: OnError | str) -> OnError:
 def _list(where: Path, labels: str | Path | None) -> Path | None:
     if labels is not None:
         return Path(labels)
-    return next((where / one for one in (LABELS_NAME, DATALIST_NAME) if (where / one).is_file()), None)
+    for name in (LABELS_NAME, DATALIST_NAME):
+        if (where / name).is_file():
+            return where / name
+    return where / DECATHLON_NAME if is_datalist(where / DECATHLON_NAME) else None
 
 
 def _check_section(section: str | None, where: Path) -> None:

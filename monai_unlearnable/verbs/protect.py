@@ -72,8 +72,8 @@ def run_protect(options: argparse.Namespace, parser: argparse.ArgumentParser) ->
             trainer_handlers=bars.engine_bars("surrogate"),
             progress=bars.images,
         )
-    except SourceError:
-        if options.on_error == "stop" and options.source.is_dir():
+    except SourceError as error:
+        if options.on_error == "stop" and str(error).startswith(f"{options.source}/"):
             print("(--on-error skip leaves out files that cannot be read, and says which.)", file=sys.stderr)
         raise
     except BudgetError as error:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from monai_unlearnable.release.planned import PlannedFile, ReleasePlan
 from monai_unlearnable.release.records import FileRecord
-from monai_unlearnable.sources import Source
+from monai_unlearnable.sources import Source, Task
 from monai_unlearnable.sources.listed import ListedSource
 from monai_unlearnable.workflows.report import FileOutcome, Outcome
 
-__all__ = ["find_outcomes"]
+__all__ = ["count_labels", "find_outcomes"]
 
 
 def find_outcomes(source: Source, plan: ReleasePlan, records: tuple[FileRecord, ...]) -> tuple[FileOutcome, ...]:
@@ -27,6 +29,15 @@ def find_outcomes(source: Source, plan: ReleasePlan, records: tuple[FileRecord, 
         *(FileOutcome(one.name, Outcome.SKIPPED, reason=one.reason) for one in source.skipped),
         *(FileOutcome(one, Outcome.IGNORED, reason=no_part) for one in source.ignored_files),
     )
+
+
+def count_labels(source: Source) -> dict[str, int]:
+    """Return how many images each class, or label column, has."""
+    if source.task is Task.MULTI_LABEL:
+        counts = source.labels.sum(axis=0)
+    else:
+        counts = np.bincount(source.labels, minlength=len(source.class_names))
+    return dict(zip(source.class_names, counts.tolist(), strict=True))
 
 
 def _protected(file: PlannedFile, source: Source, released: str) -> FileOutcome:

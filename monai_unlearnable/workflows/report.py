@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 
 from monai_unlearnable.release import VerifyReport
@@ -57,6 +57,8 @@ class ProtectReport:
         verification: what re-reading the release against the ledger found.
         notices: what the owner should know of the files before sharing them, in whole sentences.
         outcomes: every file of the source, and what became of it.
+        class_counts: how many images each class, or label column, has; where folders were taken for classes by
+            mistake, this shows it.
     """
 
     method: str
@@ -72,6 +74,7 @@ class ProtectReport:
     verification: VerifyReport
     notices: tuple[str, ...] = ()
     outcomes: tuple[FileOutcome, ...] = ()
+    class_counts: dict[str, int] = field(default_factory=dict)
 
     @property
     def skipped(self) -> tuple[FileOutcome, ...]:

@@ -38,7 +38,7 @@ from monai_unlearnable.workflows.folders import check_folders, check_writable
 from monai_unlearnable.workflows.intensity import make_budget, survey
 from monai_unlearnable.workflows.later import SURROGATE_NAME
 from monai_unlearnable.workflows.notices import find_notices
-from monai_unlearnable.workflows.outcomes import find_outcomes
+from monai_unlearnable.workflows.outcomes import count_labels, find_outcomes
 from monai_unlearnable.workflows.report import ProtectReport
 from monai_unlearnable.workflows.settings import take_up
 
@@ -185,6 +185,7 @@ class ProtectionRun:
             seconds=time.monotonic() - self._began,
             verification=verify_release(self.output, self.ledger, progress=self._report_on("verifying")),
             notices=find_notices(self.source, self.options),
+            class_counts=count_labels(self.source),
             outcomes=find_outcomes(self.source, plan_release(self.source), read_ledger(self.ledger).files),
         )
 

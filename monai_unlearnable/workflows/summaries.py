@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 
@@ -15,6 +15,7 @@ __all__ = ["describe_audit", "describe_protection", "describe_restoration", "des
 _MOST_FAILURES_SHOWN = 20
 _MOST_NOTICES_SHOWN = 5
 _MOST_IGNORED_SHOWN = 20
+_MOST_CLASSES_SHOWN = 10
 
 
 def describe_protection(report: ProtectReport, release: Path, ledger: Path) -> str:
@@ -30,6 +31,7 @@ def describe_protection(report: ProtectReport, release: Path, ledger: Path) -> s
             f"surrogate error on the protected images: {report.surrogate_error:.1%} after {report.passes} passes"
         )
     lines += [
+        *_labels(report.class_counts),
         *_outcomes(report),
         describe_verification(report.verification, release),
         *_notices(report.notices),
@@ -94,6 +96,13 @@ def _failures(failures: Sequence[Failure]) -> list[str]:
     shown = [f"  FAILED {one}" for one in failures[:_MOST_FAILURES_SHOWN]]
     more = len(failures) - len(shown)
     return [*shown, *([f"  ... and {more} more"] if more else [])]
+
+
+def _labels(counts: Mapping[str, int]) -> list[str]:
+    """Name the classes, the first of them."""
+    shown = [f"{name} ({count})" for name, count in list(counts.items())[:_MOST_CLASSES_SHOWN]]
+    more = len(counts) - len(shown)
+    return [f"labels: {', '.join(shown)}{f' and {more} more' if more else ''}"] if shown else []
 
 
 def _outcomes(report: ProtectReport) -> list[str]:
