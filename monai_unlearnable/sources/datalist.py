@@ -149,9 +149,8 @@ def _labels(datalist: Datalist, key: str) -> ListedLabels:
     if kinds <= {int, str} and len(kinds) == 1:
         names, values = name_classes([str(one) for one in labels], where=f"{datalist.path}: {datalist.section}")
         return ListedLabels(Task.SINGLE_LABEL, names, values)
-    first = type(labels[0])
     for index, label in enumerate(labels):
-        if type(label) is not first or len(label) != len(labels[0]):
+        if type(label) is not type(labels[0]) or (isinstance(label, list) and len(label) != len(labels[0])):
             datalist.refuse(
                 index,
                 f"{key!r} is {_shown(label)}, that of {datalist.place(0)} is {_shown(labels[0])}; all items need "

@@ -45,7 +45,7 @@ def check_plain(listed: ListedName, *, root: Path) -> None:
         monai_unlearnable.errors.SourceError: list.csv: line 2: file '../a.png' must be a plain path with '/' ...
     """
     name, pure = listed.name, PurePosixPath(listed.name)
-    tidy = bool(name) and pure.parts != () and pure.as_posix() == name and "\\" not in name and "\0" not in name
+    tidy = name.isprintable() and pure.parts != () and pure.as_posix() == name and "\\" not in name
     if not tidy or pure.is_absolute() or ".." in pure.parts:
         raise SourceError(f"{listed.where} must be a plain path with '/' inside {root.name}: not absolute, no '..'.")
 
@@ -57,9 +57,11 @@ def check_inside(listed: ListedName, *, root: Path) -> None:
         SourceError: one does, or the links lead in a circle.
     """
     try:
+        (root / listed.name).exists()  # raises where the name is too long for the system
         inside = (root / listed.name).resolve().is_relative_to(root.resolve())
     except (OSError, RuntimeError) as error:  # Python 3.11 reports a circle of links as a RuntimeError
-        raise SourceError(f"{listed.where} cannot be followed ({error}).") from error
+        reason = (error.strerror if isinstance(error, OSError) else "") or "its links lead in a circle"
+        raise SourceError(f"{listed.where} cannot be followed ({reason}). Correct the name.") from error
     if not inside:
         raise SourceError(
             f"{listed.where} is a link that leads out of {root.name}; a list reaches nothing outside its folder. "

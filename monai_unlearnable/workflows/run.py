@@ -29,6 +29,7 @@ from monai_unlearnable.release import (
     write_release,
 )
 from monai_unlearnable.release.atomic import atomic_file
+from monai_unlearnable.release.formats.dicom import check_identifiable
 from monai_unlearnable.release.options import OPTIONS_KEY
 from monai_unlearnable.sources import Progress, Source, check_masks, open_source
 from monai_unlearnable.stores import ClassKey, MappedStore, SampleKey, StoreHeader
@@ -104,7 +105,7 @@ class ProtectionRun:
         check_folders(self.source.path, output=self.output, ledger=self.ledger)
         check_writable(self.output, self.ledger)
         parse_radius(radius)
-        plan_release(self.source)
+        check_identifiable(plan_release(self.source).dicom_files)
         self._report_on = progress if progress is not None else _silent
         check_masks(self.source)
         levels = survey(self.source, progress=self._report_on("reading"))

@@ -105,7 +105,8 @@ def test_csv_of_files_and_series(tmp_path: Path) -> None:
     labels.write_text("file,label\nscan,x\na.nii.gz,y\n")
     source = CsvSource(tmp_path / "set", labels)
     assert source.sample_ids == ("scan", "a.nii.gz")
-    assert (source.unlisted_count, source.header(0).format, source.header(1).format) == (1, "dicom", "nifti")
+    assert source.ignored_files == ("unlisted.nii",)
+    assert (source.header(0).format, source.header(1).format) == ("dicom", "nifti")
     planned = plan_release(source).list
     assert planned is not None and planned.name == "labels.csv"
     text = planned.text

@@ -6,10 +6,28 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from monai_unlearnable.release.formats.dicom import tags
-from monai_unlearnable.release.formats.dicom.edit import value_text
+from monai_unlearnable.release.formats.dicom.edit import identified, value_text
+from monai_unlearnable.release.formats.dicom.identity import ReleaseIdentity
+from monai_unlearnable.release.formats.dicom.uids import UidMap
 from monai_unlearnable.sources.dicom.content import read_content
+from monai_unlearnable.sources.dicom.errors import errors_name
 
-__all__ = ["known_uids"]
+__all__ = ["check_identifiable", "known_uids"]
+
+_SECRET_BYTES = 32
+
+
+def check_identifiable(files: Iterable[Path]) -> None:
+    """Check that every file can get a new identity, which writing it needs.
+
+    Raises:
+        ReleaseError: a file has no SOPInstanceUID.
+        SourceError: a file cannot be read.
+    """
+    identity = ReleaseIdentity(uids=UidMap(bytes(_SECRET_BYTES)))  # what comes out is thrown away
+    for file in files:
+        with errors_name(file):
+            identified(read_content(file), identity)
 
 
 def known_uids(files: Iterable[Path]) -> frozenset[str]:
