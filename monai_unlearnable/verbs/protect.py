@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from monai_unlearnable.budgets import L2Budget, LinfBudget, parse_radius
 from monai_unlearnable.errors import BudgetError, SourceError, UnlearnableError
@@ -56,13 +56,7 @@ def run_protect(options: argparse.Namespace, parser: argparse.ArgumentParser) ->
             labels=options.labels,
             section=options.section,
             on_error=options.on_error,
-            options=ReleaseOptions(
-                rename=options.rename,
-                drop_private_tags=options.drop_private_tags,
-                reference_source=options.reference_source,
-                allow_lossy=options.allow_lossy,
-                keep_compressed=options.keep_compressed,
-            ),
+            options=ReleaseOptions(**{one.name: getattr(options, one.name) for one in fields(ReleaseOptions)}),
             recipe=recipe,
             radius=options.radius,
             norm=L2Budget if options.norm == "l2" else LinfBudget,

@@ -7,7 +7,6 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -29,12 +28,11 @@ from monai_unlearnable.release import (
     write_release,
 )
 from monai_unlearnable.release.atomic import atomic_file
-from monai_unlearnable.release.formats.dicom import check_identifiable
-from monai_unlearnable.release.options import OPTIONS_KEY
-from monai_unlearnable.sources import Progress, Source, check_masks, open_source
+from monai_unlearnable.sources import Progress, Source
 from monai_unlearnable.stores import ClassKey, MappedStore, SampleKey, StoreHeader
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext
 from monai_unlearnable.workflows.disk import errors_name, require_space
+from monai_unlearnable.workflows.files import check_files, describe_files, take_source
 from monai_unlearnable.workflows.folders import check_folders, check_writable
 from monai_unlearnable.workflows.intensity import make_budget, survey
 from monai_unlearnable.workflows.later import SURROGATE_NAME
@@ -96,18 +94,13 @@ class ProtectionRun:
         progress: Callable[[str], Progress] | None = None,
     ) -> None:
         self._began = time.monotonic()
-        options = ReleaseOptions() if options is None else options
-        self.source = (
-            source if isinstance(source, Source) else open_source(source, labels, allow_lossy=options.allow_lossy)
-        )
-        self.options = replace(options, allow_lossy=getattr(self.source, "allow_lossy", False))
+        self.source, self.options = take_source(source, labels, options)
         self.output, self.ledger, self.method, self.class_wise = Path(output), Path(ledger), method, class_wise
         check_folders(self.source.path, output=self.output, ledger=self.ledger)
         check_writable(self.output, self.ledger)
         parse_radius(radius)
-        check_identifiable(plan_release(self.source).dicom_files)
+        check_files(self.source)
         self._report_on = progress if progress is not None else _silent
-        check_masks(self.source)
         levels = survey(self.source, progress=self._report_on("reading"))
         self.budget = make_budget(radius, levels, norm)
         self.radius = str(radius)
@@ -120,8 +113,7 @@ class ProtectionRun:
             "radius": self.radius,
             "images": ImageFacts.of(self.source, window_levels=window).describe(),
             "data_sha256": levels.data_sha256,
-            OPTIONS_KEY: self.options.describe(),
-            "skipped": {one.name: one.reason for one in self.source.skipped},
+            **describe_files(self.source, self.options),
         }
         self.seed, self.resumed = take_up(self.ledger, configuration, seed)
         self._held = ExitStack()

@@ -83,7 +83,9 @@ def test_folders_that_are_no_series_are_refused(tmp_path: Path) -> None:
         ClassFolderSource(tmp_path)
     series(tmp_path / "a/deep")
     (tmp_path / "a/deep/deeper").mkdir()
-    with pytest.raises(SourceError, match=r"deeper: is a folder inside the folder of a DICOM series; move it out"):
+    with pytest.raises(
+        SourceError, match=r"deep: holds the folder 'deeper' beside the files of a DICOM series; move it out"
+    ):
         ClassFolderSource(tmp_path)
 
 
