@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -219,3 +220,24 @@ def test_misspelt_argument_of_a_section_is_refused(tmp_path: Path, npz: Path) ->
 
 def test_workflow_is_monais_own() -> None:
     assert type(make_workflow("protect")) is ConfigWorkflow
+
+
+def test_lists_names_and_files_left_out(tmp_path: Path, folders: Path) -> None:
+    items = [
+        {"image": path.relative_to(folders).as_posix(), "label": path.parent.name}
+        for path in sorted(folders.rglob("*.png"))
+    ]
+    broken = folders / items[0]["image"]
+    broken.write_bytes(broken.read_bytes()[:40])
+    labels = tmp_path / "list.json"
+    labels.write_text(json.dumps({"fold0": items, "test": []}))
+    release, ledger = tmp_path / "release", tmp_path / "ledger"
+    options: dict[str, Any] = {"labels": labels, "section": "fold0", "on_error": "skip", "rename": True}
+    with pytest.raises(SystemExit) as stop:
+        run_bundle("protect", "synthetic", dataset=folders, output=release, ledger=ledger, **options)
+    assert stop.value.code == 1
+    names = {f"image-{number:06d}.png" for number in range(1, len(items))}
+    assert set(contents(release)) == names | {"manifest.json", "datalist.json"}
+    assert set(recorded(ledger)["skipped"]) == {items[0]["image"]}
+    assert recorded(ledger)["release"]["rename"] is True
+    assert verify_release(release, ledger).held

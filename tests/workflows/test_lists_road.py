@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shutil
@@ -295,3 +296,18 @@ def test_what_no_release_can_be_made_of_is_found_before_anything_is_computed(tmp
     with pytest.raises(ValueError, match=r"b/1\.dcm: has no SOPInstanceUID, so it cannot get a new one\. Take it out"):
         run(tmp_path)
     assert not (tmp_path / "ledger").exists()
+
+
+def test_packed_masks_that_hold_a_name_are_noted(tmp_path: Path) -> None:
+    labels = decathlon(tmp_path)
+    mask = tmp_path / "source/labelsTr/Doe_Jane.nii.gz"
+    content = gzip.decompress(mask.read_bytes())
+    for one in (tmp_path / "source/labelsTr").iterdir():
+        data = gzip.decompress(one.read_bytes())
+        with one.open("wb") as stream, gzip.GzipFile("Jane.nii" if one == mask else "", "wb", fileobj=stream) as packed:
+            packed.write(data)
+    assert gzip.decompress(mask.read_bytes()) == content
+    notices = run(tmp_path, labels=labels, options=ReleaseOptions(rename=True)).notices
+    assert [one for one in notices if "mask" in one] == [
+        "labelsTr/Doe_Jane.nii.gz: the packed mask holds a file name of its own."
+    ]
