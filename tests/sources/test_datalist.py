@@ -93,11 +93,17 @@ def test_masks_of_a_segmentation_datalist_need_classes(folder: Path) -> None:
 
 
 def test_a_release_list_holds_what_a_reader_needs_and_no_more(folder: Path) -> None:
-    items = [{"image": "a.png", "label": 7, "mask": "./masks/a.png", "fold": 2, "patient": "Jane Doe", "age": 40}]
+    items = [
+        {"image": "a.png", "label": 7, "mask": "./masks/a.png", "fold": 2, "patient": "Jane Doe", "age": 40},
+        {"image": "deep/b.png", "label": 8, "mask": "./masks/a.png", "fold": "Jane Doe"},
+    ]
     source = _open(folder, {"name": "secret study", "training": items})
-    text = source.list_text({"a.png": "image-1.png", "masks/a.png": "mask-1.png"})
+    text = source.list_text({"a.png": "image-1.png", "deep/b.png": "image-2.png", "masks/a.png": "mask-1.png"})
     assert json.loads(text) == {
-        "training": [{"image": "image-1.png", "label": 7, "mask": "mask-1.png", "fold": 2}],
+        "training": [
+            {"image": "image-1.png", "label": 7, "mask": "mask-1.png", "fold": 2},
+            {"image": "image-2.png", "label": 8, "mask": "mask-1.png"},
+        ],
     }
 
 
