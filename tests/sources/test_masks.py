@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from monai_unlearnable.errors import SourceError
-from monai_unlearnable.sources import CsvSource, OnError, check_masks
+from monai_unlearnable.sources import CsvSource, OnError, check_masks, open_source
 from monai_unlearnable.sources.geometry import ImageGeometry, why_apart
 from monai_unlearnable.sources.image_formats import format_of
 from tests.sources.files import grey, save
@@ -227,3 +227,17 @@ def test_turned_axes_hold_the_same_voxels(
     if shift == 0:
         assert same
     assert (why_apart(image, mask, same_axes=False) == "") == same
+
+
+def test_masks_that_do_not_fit_are_found_by_decoding(tmp_path: Path) -> None:
+    for name in ("a.nii", "b.nii", "m.nii"):
+        volume(tmp_path / "set" / name)
+    volume(tmp_path / "set/far.nii", moved(a23=90))
+    source = listed(tmp_path / "set", "a.nii,x,m.nii", "b.nii,x,far.nii")
+    with pytest.raises(SourceError, match=r"far\.nii: does not fit its image b\.nii: its first voxel lies at"):
+        source.check_readable()
+    left = open_source(tmp_path / "set", tmp_path / "labels.csv", on_error="skip")
+    assert left.sample_ids == ("a.nii",)
+    (skipped,) = left.skipped
+    assert skipped.name == "b.nii"
+    assert skipped.reason.startswith("far.nii: does not fit its image b.nii: its first voxel lies at")
