@@ -23,10 +23,10 @@ RUN := .venv/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check install --constraint constraints.txt
 STAMP := .venv/.set-up
 
-.PHONY: help setup test lint typecheck imports pytest doctest demo bench reproduce clean
+.PHONY: help setup test test-interop lint typecheck imports pytest doctest demo bench reproduce clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP)  ## create .venv with the tested versions
 
@@ -62,6 +62,11 @@ pytest: $(STAMP)  ## the tests
 
 doctest: $(STAMP)  ## the examples in the docstrings
 	OMP_NUM_THREADS=1 $(RUN) -m pytest --doctest-modules --quiet monai_unlearnable
+
+# Programs of other people: it fails where one is missing and cannot be installed.
+test-interop: $(STAMP)  ## released files in dciodvfy, dcm2niix, Orthanc, ...; installs these Debian packages
+	$(RUN) -m tests.interop.install
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -m '' --quiet tests/interop
 
 demo: $(STAMP)  ## protect, verify and audit real MR slices (under five minutes)
 	$(RUN) tutorials/demo.py --output demo_output
