@@ -53,11 +53,11 @@ def _anything(data: bytes, generator: random.Random) -> bytes:
 def _packed(layout: str, generator: random.Random) -> bytes:
     """A field that holds an odd number; what does not fit is cut."""
     if layout in "fd":
-        value: float = generator.choice(_REAL)
-        packed: bytes = struct.pack(f"<{layout}", value if layout == "d" or abs(value) < 1e38 else float("inf"))
-        return packed
+        real: float = generator.choice(_REAL)
+        return bytes(struct.pack(f"<{layout}", real if layout == "d" or abs(real) < 1e38 else float("inf")))
     size = struct.calcsize(f"<{layout}")
-    return (generator.choice(_WHOLE) % 256**size).to_bytes(size, "little")
+    whole: int = generator.choice(_WHOLE)
+    return (whole % (1 << 8 * size)).to_bytes(size, "little")
 
 
 def _fields(*fields: tuple[str, int]) -> Callable[[bytes, random.Random], bytes]:

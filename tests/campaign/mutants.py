@@ -21,7 +21,6 @@ from tests.sources.mutations import mutations
 MEMORY_MB = 1024
 LIMIT_S = 60
 _MEMORY = re.compile(r"out of memory|MemoryError|[Uu]nable to allocate|bad_alloc|Cannot allocate")
-_FIRST_RATHER_THAN_SUSPECT = re.compile(r"[\w/ ]*good\b")
 
 
 @dataclass
@@ -108,7 +107,7 @@ def _try(forks: Forks, mutant: Mutant, places: Path) -> Tried:
 
 def _read_refusal(tried: Tried, ended: Ended, template: Template) -> None:
     line = next((one for one in ended.err.splitlines() if one.startswith("monai-unlearnable")), ended.err)
-    tried.outcome, tried.reason = "refused", _general(line)
+    tried.outcome, tried.reason = "refused", reason_of(line)
     if "suspect" not in line and template.suspect.parent.name not in Path(line.split(": ")[1]).parts:
         tried.problem = f"the error does not name the file: {line[-500:]}"
 
@@ -122,20 +121,19 @@ def _prove(forks: Forks, tried: Tried, template: Template, places: Path) -> None
     original = template.suspect
     if relative.suffix == ".raw":
         relative, original = relative.with_suffix(".mha"), original.with_suffix(".mhd")
-    ended = forks.call(
-        "tests.campaign.attempts:compare", str(original), str(places / "release" / relative), limit_s=LIMIT_S
-    )
+    paths = [original, *(places / name / relative for name in ("release", "restored"))]
+    ended = forks.call("tests.campaign.attempts:compare", *map(str, paths), limit_s=LIMIT_S)
     if ended.status != 0 or not ended.out.strip():
         tried.unproved = f"the other library crashed ({ended.status})"
         return
     told = json.loads(ended.out.splitlines()[-1])
     if "unreadable" in told:
         tried.unproved = told["unreadable"]
-    elif told.get("largest", RADIUS_LEVELS + 1) > RADIUS_LEVELS:
+    elif not isinstance(told["released"], int) or told["released"] > RADIUS_LEVELS or told["restored"] != 0:
         tried.problem = f"another library sees {told}"
 
 
-def _general(line: str) -> str:
+def reason_of(line: str) -> str:
     """An error without what is particular to one file."""
     text = re.sub(r"^monai-unlearnable \w+: (usage: )?", "", line)
     text = text.partition(": ")[2] or text
