@@ -22,13 +22,14 @@ from tests.campaign.forks import Forks, forking
 from tests.campaign.places import CASES
 
 SEED = 20
-MOMENTS_OF_A_CASE = 32
+MOMENTS_OF_A_CASE = 20
 KILLS_BY_TIME = 50
-DAMAGES_OF_A_FILE = 44
+DAMAGES_OF_A_FILE = 42
 
 
 def kill_at_operations(forks: Forks, folder: Path) -> dict[str, Any]:
-    results, opened = [], []
+    results: list[kills.Killed] = []
+    opened: list[str] = []
     for case in CASES:
         whole, events = kills.prepare(forks, case, folder)
         opened += kills.opened_under_final_names(events)

@@ -11,7 +11,8 @@ import pytest
 
 from tests.campaign import counts, disks, kills, mutants
 from tests.campaign.forks import Forks, forking
-from tests.campaign.places import CASES, unlike
+from tests.campaign.inventory import file_sets
+from tests.campaign.places import CASES, Place, unlike
 
 MOMENTS = (3, 14, 47, 61, 98, 124)
 
@@ -23,12 +24,12 @@ def forks() -> Iterator[Forks]:
 
 
 @pytest.fixture(scope="module")
-def whole(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> tuple[kills.Place, tuple[str, ...]]:
+def whole(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, tuple[str, ...]]:
     """An uninterrupted run of mixed volumes, DICOM series among them, and what it did to the disk."""
     return kills.prepare(forks, CASES[2], tmp_path_factory.mktemp("campaign"))
 
 
-def test_killed_runs_go_on_to_the_same_bytes(forks: Forks, whole: tuple[kills.Place, tuple[str, ...]]) -> None:
+def test_killed_runs_go_on_to_the_same_bytes(forks: Forks, whole: tuple[Place, tuple[str, ...]]) -> None:
     place, events = whole
     assert kills.opened_under_final_names(events) == []
     results = list(kills.at_operations(forks, place, events, moments=MOMENTS, again=random.Random(0)))
@@ -36,13 +37,13 @@ def test_killed_runs_go_on_to_the_same_bytes(forks: Forks, whole: tuple[kills.Pl
     assert len(kills.summary(results)["by_stage"]) >= 3
 
 
-def test_killed_restores_leave_whole_files(forks: Forks, whole: tuple[kills.Place, tuple[str, ...]]) -> None:
+def test_killed_restores_leave_whole_files(forks: Forks, whole: tuple[Place, tuple[str, ...]]) -> None:
     results = list(kills.restores_at_operations(forks, whole[0], stride=17))
     assert len(results) > 2 and kills.summary(results)["runs_with_problems"] == []
 
 
 def test_full_disks_are_named_and_runs_go_on(
-    forks: Forks, whole: tuple[kills.Place, tuple[str, ...]], tmp_path: Path
+    forks: Forks, whole: tuple[Place, tuple[str, ...]], tmp_path: Path
 ) -> None:
     reason = disks.why_not(tmp_path / "try")
     if reason:
@@ -61,10 +62,7 @@ def test_damaged_files_are_protected_or_refused_by_name(forks: Forks, tmp_path: 
 
 def test_real_files_are_counted(forks: Forks, tmp_path: Path) -> None:
     files = [
-        path
-        for name, paths in counts.file_sets(tmp_path)
-        for path in paths
-        if path.name in ("CT_small.dcm", "coins.png")
+        path for name, paths in file_sets(tmp_path) for path in paths if path.name in ("CT_small.dcm", "coins.png")
     ]
     files.append(tmp_path / "nothing.png")
     files[-1].write_bytes(b"")
