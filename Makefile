@@ -23,10 +23,10 @@ RUN := .venv/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check install --constraint constraints.txt
 STAMP := .venv/.set-up
 
-.PHONY: help setup test lint typecheck imports pytest doctest demo bench reproduce clean
+.PHONY: help setup test test-interop campaign counts lint typecheck imports pytest doctest demo bench reproduce clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP)  ## create .venv with the tested versions
 
@@ -62,6 +62,18 @@ pytest: $(STAMP)  ## the tests
 
 doctest: $(STAMP)  ## the examples in the docstrings
 	OMP_NUM_THREADS=1 $(RUN) -m pytest --doctest-modules --quiet monai_unlearnable
+
+# Programs of other people: it fails where one is missing and cannot be installed.
+test-interop: $(STAMP)  ## released files in dciodvfy, dcm2niix, Orthanc, ...; installs these Debian packages
+	$(RUN) -m tests.interop.install
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -m '' --quiet tests/interop
+
+# `make test` runs small parts of both. The disks of the campaign take root; elsewhere they are left out with a reason.
+campaign: $(STAMP)  ## kill runs, fill disks, damage files; writes docs/campaign.json (an hour)
+	$(RUN) -m tests.campaign.run
+
+counts: $(STAMP)  ## protect, verify, restore every real file there is; writes docs/counts.md
+	$(RUN) -m tests.campaign.counts --data "$(DATA)"
 
 demo: $(STAMP)  ## protect, verify and audit real MR slices (under five minutes)
 	$(RUN) tutorials/demo.py --output demo_output

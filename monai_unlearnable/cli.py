@@ -43,6 +43,8 @@ def _run(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     # An engine logs an error before it raises it; what is raised is shown once, below.
     logging.getLogger("ignite").setLevel(logging.CRITICAL)
+    # And pydicom logs a traceback for each codec that refuses a file before the next one is asked.
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
     # Loading torch and MONAI takes seconds: --help and misspelt options should not wait for it.
     from monai_unlearnable.errors import UnlearnableError
     from monai_unlearnable.verbs.audit import run_audit

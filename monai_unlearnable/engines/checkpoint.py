@@ -100,7 +100,9 @@ class SaveProtection:
             raise StoreError(f"{found[-1]}: was made for another store: {error}") from error
         if deltas.stat().st_size != self.store.data_path.stat().st_size:
             raise StoreError(f"{deltas}: is not as long as the store's own file. It is damaged: start a new run.")
-        shutil.copyfile(deltas, self.store.data_path)
+        # Written over in place: a store that was cut short by a kill in between could not be opened any more.
+        with deltas.open("rb") as saved, self.store.data_path.open("rb+") as file:
+            shutil.copyfileobj(saved, file)
         for name, item in self.save_dict.items():
             item.load_state_dict(state["items"][name])
         epoch = int(state["engine_epoch"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import mmap
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,8 @@ class MappedStore(DeltaStore):
     def create(cls, directory: str | Path, header: StoreHeader) -> MappedStore:
         """Make a new store of zeros; the folder appears with both files or not at all.
 
+        What a killed :meth:`create` left beside it is cleared away, so only one process at a time may make a store.
+
         Raises:
             StoreError: the folder exists already (a store is never overwritten).
         """
@@ -69,7 +72,8 @@ class MappedStore(DeltaStore):
         if directory.exists():
             raise StoreError(f"{directory}: exists already; open it, or give another folder.")
         directory.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = directory.with_name(f".{directory.name}.{os.getpid()}.unfinished")
+        unfinished = directory.with_name(f".{directory.name}.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
         store = cls(unfinished, header)
         with store.data_path.open("wb") as file:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources import Source
 from monai_unlearnable.workflows.recipe_base import Recipe
@@ -24,15 +26,24 @@ def fit_recipe(recipe: Recipe, images: Source) -> Recipe:
     shapes = {images.shape(index) for index in range(len(images))}
     channels = sorted({shape[0] for shape in shapes})
     if len(channels) > 1:
-        raise SourceError(f"{images.path}: holds images of {channels} channels; protect them apart.")
+        others = _first_others(images, lambda shape: shape[0])
+        raise SourceError(f"{images.path}: holds images of {channels} channels ({others}); protect them apart.")
     if len({len(shape) for shape in shapes}) > 1:
-        raise SourceError(f"{images.path}: holds pictures and volumes; protect them apart.")
+        others = _first_others(images, len)
+        raise SourceError(f"{images.path}: holds pictures and volumes ({others}); protect them apart.")
     if recipe.class_wise and len(shapes) > 1:
         raise SourceError(
             f"{images.path}: images have {len(shapes)} shapes such as {sorted(shapes)[:2]}, and a class-wise delta has "
             "one. Use deltas of their own (leave class_wise out)."
         )
     return recipe.seen_at(common_size_px(images))
+
+
+def _first_others(images: Source, kind: Callable[[tuple[int, ...]], int]) -> str:
+    """Name the first image and the first of another kind, with their shapes."""
+    first = images.shape(0)
+    other = next(index for index in range(len(images)) if kind(images.shape(index)) != kind(first))
+    return f"{images.sample_ids[0]} has shape {first}, {images.sample_ids[other]} has {images.shape(other)}"
 
 
 def common_size_px(*sources: Source) -> int | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import torch
@@ -110,6 +111,30 @@ def test_killed_process_resumes_to_the_same_bytes(tmp_path: Path, repository: Pa
     assert killed.returncode == 7
     again, save = make_run(tmp_path / "killed")
     assert data_of(again) != expected
+    assert save.load(again.engine) == 2
+    again.engine.run()
+    assert data_of(again) == expected
+
+
+def test_run_that_is_killed_while_it_is_taken_up_can_be_taken_up_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(source: IO[bytes], target: IO[bytes]) -> None:
+        target.write(source.read(100))
+        target.flush()
+        raise KeyboardInterrupt
+
+    expected = finished(tmp_path / "whole")
+    run, _ = make_run(tmp_path / "killed")
+    kill_in_pass(run, iteration=8, how=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run.engine.run()
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfileobj", killed)
+        again, save = make_run(tmp_path / "killed")
+        with pytest.raises(KeyboardInterrupt):
+            save.load(again.engine)
+    again, save = make_run(tmp_path / "killed")
     assert save.load(again.engine) == 2
     again.engine.run()
     assert data_of(again) == expected

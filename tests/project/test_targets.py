@@ -11,7 +11,7 @@ import pytest
 
 from tests.project.trees import REPOSITORY
 
-TARGETS = ("setup", "test", "lint", "demo", "bench", "reproduce", "clean")
+TARGETS = ("setup", "test", "test-interop", "campaign", "counts", "lint", "demo", "bench", "reproduce", "clean")
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
@@ -35,7 +35,7 @@ def test_help_is_the_default_and_lists_every_target() -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("target", ["test", "demo", "bench", "reproduce"])
+@pytest.mark.parametrize("target", ["test", "test-interop", "campaign", "counts", "demo", "bench", "reproduce"])
 def test_target_sets_up_what_is_not_there(target: str, tmp_path: Path) -> None:
     planned = _make(_bare_clone(tmp_path / "a clone"), "--dry-run", target).stdout
     assert "-m venv .venv" in planned and planned.index("-m venv .venv") < planned.index("touch .venv/.set-up")
@@ -65,4 +65,5 @@ def test_ci_script_runs_the_tests_from_anywhere() -> None:
     script = REPOSITORY / ".ci" / "run"
     assert os.access(script, os.X_OK)
     text = script.read_text(encoding="utf-8")
-    assert "exec make test" in text and "export CI=true" in text and "set -euo pipefail" in text
+    assert text.index("make test ") < text.index("exec make test-interop ")
+    assert "export CI=true" in text and "set -euo pipefail" in text

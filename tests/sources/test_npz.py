@@ -141,6 +141,14 @@ def test_refuses_array_that_claims_more_than_it_holds(tmp_path: Path) -> None:
         read_headers(tmp_path / "set.npz")
 
 
+def test_refuses_a_header_that_does_not_end(tmp_path: Path) -> None:
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (4, 12".ljust(117) + b"\n"
+    with zipfile.ZipFile(tmp_path / "set.npz", "w") as archive:
+        archive.writestr("train_images.npy", b"\x93NUMPY\x01\x00" + bytes([len(header), 0]) + header + b"\0" * 50)
+    with pytest.raises(SourceError, match=r"set\.npz: holds an array that cannot be read"):
+        read_headers(tmp_path / "set.npz")
+
+
 def test_refuses_what_is_no_archive(tmp_path: Path) -> None:
     (tmp_path / "set.npz").write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(SourceError, match="not a whole"):

@@ -56,10 +56,13 @@ def test_killed_creation_leaves_no_store(tmp_path: Path, monkeypatch: pytest.Mon
     def killed(_: StoreHeader) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(StoreHeader, "to_json", killed)
-    with pytest.raises(KeyboardInterrupt):
-        MappedStore.create(tmp_path / "store", HEADER)
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreHeader, "to_json", killed)
+        with pytest.raises(KeyboardInterrupt):
+            MappedStore.create(tmp_path / "store", HEADER)
     assert not (tmp_path / "store").exists()
+    MappedStore.create(tmp_path / "store", HEADER)
+    assert [one.name for one in tmp_path.iterdir()] == ["store"]
 
 
 @pytest.mark.parametrize("change_bytes", [-1, 1, -44])
