@@ -149,7 +149,7 @@ def as_markdown(content: dict[str, Any]) -> str:
         "What was packed anew, and JPEG and BMP, which come back as PNG, give back every pixel but not every",
         "byte. A file that is refused is refused by an error that names it.",
         "",
-        f"Command: `make counts` (package {content['package']}). Sets that lie beside the project are left out without it.",
+        f"Command: `make counts` (package {content['package']}). Without the shared data their sets are left out.",
         "",
         "| set | " + " | ".join(columns) + " |",
         "|---" * (len(columns) + 1) + "|",
