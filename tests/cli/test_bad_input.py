@@ -82,7 +82,10 @@ def test_pictures_of_several_depths(synthetic: Command) -> None:
 
 def test_pictures_of_several_channels(synthetic: Command) -> None:
     Image.fromarray(np.zeros((12, 12, 3), dtype=np.uint8)).save("images/left/colour.png")
-    _refused(synthetic("images", *PLACES), "images: holds images of [1, 3] channels (left/000.png has shape (1, 12, 12), left/colour.png has (3, 12, 12))")
+    _refused(
+        synthetic("images", *PLACES),
+        "images: holds images of [1, 3] channels (left/000.png has shape (1, 12, 12), left/colour.png has (3, 12, 12))",
+    )
 
 
 def test_class_wise_deltas_of_several_sizes(synthetic: Command) -> None:
