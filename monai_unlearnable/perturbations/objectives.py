@@ -66,7 +66,7 @@ class MultiLabelObjective(Objective):
 
 @dataclass(frozen=True)
 class MemberObjective(Objective):
-    """Mean over the members of an :class:`~monai_unlearnable.surrogates.Ensemble`.
+    """Mean over the members of an :class:`~monai_unlearnable.surrogates.NetworkEnsemble`.
 
     Attributes:
         objective: what each member's logits ``(batch, classes)`` are measured by.

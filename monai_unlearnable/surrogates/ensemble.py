@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from monai_unlearnable.types import Images, Labels, MemberLogits
 
-__all__ = ["Ensemble", "MemberLoss"]
+__all__ = ["MemberLoss", "NetworkEnsemble"]
 
 
-class Ensemble(nn.Module):
+class NetworkEnsemble(nn.Module):
     """Gives every member's logits side by side.
 
     A delta made against one network family often does nothing to another one (Liu et al., ICLR 2017); made against
@@ -27,7 +27,7 @@ class Ensemble(nn.Module):
 
     Example:
         >>> one, other = (nn.Sequential(nn.Flatten(), nn.Linear(4, 2)) for _ in range(2))
-        >>> Ensemble([one, other])(torch.zeros(3, 1, 2, 2)).shape
+        >>> NetworkEnsemble([one, other])(torch.zeros(3, 1, 2, 2)).shape
         torch.Size([3, 2, 2])
     """
 

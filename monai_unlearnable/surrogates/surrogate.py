@@ -18,7 +18,7 @@ class Surrogate(nn.Module):
 
     Args:
         network: maps preprocessed images to logits ``(batch, classes)``, or to those of several members (see
-            :class:`~monai_unlearnable.surrogates.Ensemble`).
+            :class:`~monai_unlearnable.surrogates.NetworkEnsemble`).
         preprocessing: differentiable; maps levels to what the network expects.
         channels_last: lay weights and images out channels-last, which 2D convolutions often run faster on; networks
             with 3D convolutions stay as they are.

@@ -23,7 +23,7 @@ from monai_unlearnable.perturbations import (
     TargetedAdversarial,
 )
 from monai_unlearnable.sources import Task
-from monai_unlearnable.surrogates import Ensemble, IntensityWindow, MemberLoss, ResampleTo, Surrogate
+from monai_unlearnable.surrogates import IntensityWindow, MemberLoss, NetworkEnsemble, ResampleTo, Surrogate
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext, objective_for
 
 __all__ = ["NetworkFactory", "Recipe", "SurrogateRecipe"]
@@ -107,7 +107,7 @@ class SurrogateRecipe(Recipe):
         window = IntensityWindow(low_level=low, high_level=high)
         size = self.surrogate_size_px
         preprocessing = window if size is None else nn.Sequential(window, ResampleTo(size_px=size))
-        network = Ensemble(members) if self.several else members[0]
+        network = NetworkEnsemble(members) if self.several else members[0]
         return Surrogate(network, preprocessing, channels_last=self.channels_last).to(device)
 
     @property

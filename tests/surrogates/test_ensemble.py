@@ -7,7 +7,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from monai_unlearnable.networks import small_densenet, small_resnet
 from monai_unlearnable.perturbations import MemberObjective, MultiLabelObjective, SingleLabelObjective
-from monai_unlearnable.surrogates import Ensemble, IntensityWindow, MemberLoss, Surrogate
+from monai_unlearnable.surrogates import IntensityWindow, MemberLoss, NetworkEnsemble, Surrogate
 
 
 def members() -> list[nn.Module]:
@@ -18,7 +18,7 @@ def members() -> list[nn.Module]:
 def test_logits_are_those_of_each_member() -> None:
     networks = [one.eval() for one in members()]
     image = torch.rand(4, 1, 28, 28)
-    logits = Ensemble(networks)(image)
+    logits = NetworkEnsemble(networks)(image)
     assert logits.shape == (4, 3, 2)
     for at, one in enumerate(networks):
         assert torch.equal(logits[..., at], one(image))
@@ -26,7 +26,7 @@ def test_logits_are_those_of_each_member() -> None:
 
 def test_members_learn_as_if_alone() -> None:
     """A training step of the ensemble is, bit for bit, a step of each network without the other."""
-    together, alone = Ensemble(members()), members()
+    together, alone = NetworkEnsemble(members()), members()
     image, label = torch.rand(6, 1, 28, 28), torch.tensor([0, 1, 2, 0, 1, 2])
     loss = MemberLoss(nn.CrossEntropyLoss())(together(image), label)
     loss.backward()
@@ -65,7 +65,7 @@ def test_objectives_are_means_over_members() -> None:
 
 
 def test_gradient_reaches_pixels_from_every_member() -> None:
-    surrogate = Surrogate(Ensemble(members()), IntensityWindow(), channels_last=True)
+    surrogate = Surrogate(NetworkEnsemble(members()), IntensityWindow(), channels_last=True)
     image = (255 * torch.rand(2, 1, 28, 28)).requires_grad_()
     with surrogate.frozen():
         logits = surrogate(image)
@@ -76,4 +76,4 @@ def test_gradient_reaches_pixels_from_every_member() -> None:
 
 def test_an_ensemble_has_members() -> None:
     with pytest.raises(ValueError, match="an ensemble needs at least one network"):
-        Ensemble([])
+        NetworkEnsemble([])
