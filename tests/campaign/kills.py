@@ -137,7 +137,7 @@ def restores_at_operations(forks: Forks, whole: Place, *, stride: int = 1) -> It
 def at_random_times(forks: Forks, folder: Path, *, kills: int, seed: int) -> Iterator[Killed]:
     """Kill real processes of ``protect`` and ``restore`` with ``kill -9`` after random shares of their time.
 
-    Shares are of the time that an uninterrupted run takes once it has made its first folder.
+    Shares are of the time between the first folder and the last file that a run makes.
     """
     generator = random.Random(seed)
     wholes = {case.name: prepare(forks, case, folder)[0] for case in CASES}
@@ -151,7 +151,7 @@ def at_random_times(forks: Forks, folder: Path, *, kills: int, seed: int) -> Ite
         if verb == "protect":
             if whole.case.name not in seconds:
                 timed = whole.beside("timed")
-                seconds[whole.case.name] = _real(timed.protect(), timed.ledger)
+                seconds[whole.case.name] = _real(timed.protect(), timed.ledger, until=timed.release / "manifest.json")
             _real(place.protect(), place.ledger, kill_after_s=share * seconds[whole.case.name])
             killed.stage = stage(place)
             killed.problems += unlike(place.release, whole.release)
@@ -183,8 +183,8 @@ def _general(event: str) -> str:
     return " ".join(".".join("N" if part.isdigit() else part for part in one.split(".")) for one in event.split(" "))
 
 
-def _real(words: list[str], appears: Path, kill_after_s: float | None = None) -> float:
-    """Run a command as a process of its own; return for how many seconds it ran after ``appears`` did."""
+def _real(words: list[str], appears: Path, *, until: Path | None = None, kill_after_s: float | None = None) -> float:
+    """Run a command as a process of its own; return the seconds between the appearances of two paths."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
     with subprocess.Popen(
         [sys.executable, "-m", "tests.campaign.same_uids", *words],
@@ -194,11 +194,18 @@ def _real(words: list[str], appears: Path, kill_after_s: float | None = None) ->
         cwd=REPOSITORY,
         env=environment,
     ) as process:
-        while not appears.exists() and process.poll() is None:
-            time.sleep(0.002)
+        _await(appears, process)
         began = time.monotonic()
         if kill_after_s is not None:
             time.sleep(kill_after_s)
             process.kill()
+        if until is not None:
+            _await(until, process)
+        seconds = time.monotonic() - began
         process.wait()
-        return time.monotonic() - began
+        return seconds
+
+
+def _await(path: Path, process: subprocess.Popen[bytes]) -> None:
+    while not path.exists() and process.poll() is None:
+        time.sleep(0.002)
