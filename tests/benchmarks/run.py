@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from tests.benchmarks import engine, memory, pipeline, steps
+from tests.benchmarks import engine, memory, pipeline, release, steps
 from tests.benchmarks.measure import Outcome, Size, commit, machine, versions
 from tests.benchmarks.schema import validate
 
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[Size], Outcome]] = {
     "engine": engine.run,
     "steps": steps.run,
     "pipeline": pipeline.run,
+    "release": release.run,
     "memory": memory.run,
 }
 
