@@ -16,6 +16,7 @@ from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.data_block import level_range
 from monai_unlearnable.sources.image_file import ImageHeader
 from monai_unlearnable.sources.skipped import SkippedFile
+from monai_unlearnable.sources.image_view import ImageView
 from monai_unlearnable.types import StoredArray
 
 __all__ = ["Progress", "Sample", "Source", "Task"]
@@ -103,6 +104,14 @@ class Source(ABC):
         said, found = (self.shape(index), self.dtype(index)), (image.shape, image.dtype)
         if said != found:
             raise SourceError(f"{self.path}: {sample_id}: the header says {said}, the pixels are {found}.")
+
+    def view(self, index: int) -> ImageView:
+        """Return how image ``index`` is shown to people; by default as its stored integers, of square pixels.
+
+        Raises:
+            SourceError: the file cannot be read.
+        """
+        return ImageView()
 
     def untouchable(self, index: int, image: StoredArray | None = None) -> NDArray[np.bool_] | None:
         """Return which values of image ``index`` must stay as they are (padding), in its shape; None if none must.

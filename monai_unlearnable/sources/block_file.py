@@ -12,6 +12,7 @@ from monai_unlearnable.sources.data_block import (
     inflate,
 )
 from monai_unlearnable.sources.file_errors import Refused
+from monai_unlearnable.sources.image_view import Placement
 
 __all__ = ["BlockLayout", "BlockParts", "check_layout", "read_parts"]
 
@@ -31,6 +32,9 @@ class BlockLayout:
         format: ``mha``, ``mhd`` or ``nrrd``.
         level_size: size of a level in the file's own unit.
         unit: ``HU`` or ``''``.
+        slope: size of a level with its sign.
+        intercept: value of level 0, in the file's own unit.
+        placement: where the voxels lie; None where the header does not say, or not in a way that is understood.
     """
 
     head: bytes
@@ -43,6 +47,9 @@ class BlockLayout:
     format: str
     level_size: float = 1.0
     unit: str = ""
+    slope: float = 1.0
+    intercept: float = 0.0
+    placement: Placement | None = None
 
     @property
     def lasting_head(self) -> bytes:

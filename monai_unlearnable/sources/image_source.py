@@ -15,6 +15,7 @@ from monai_unlearnable.sources.base import Source, Task
 from monai_unlearnable.sources.dicom import DicomSeries
 from monai_unlearnable.sources.image_file import ImageFormat, ImageHeader
 from monai_unlearnable.sources.image_formats import HANDLED_KINDS, format_of
+from monai_unlearnable.sources.image_view import ImageView
 from monai_unlearnable.sources.labels import check_names, check_unique
 from monai_unlearnable.sources.masks import check_mask
 from monai_unlearnable.sources.skipped import SkippedFile
@@ -140,6 +141,10 @@ class ImageFileSource(Source):
         """Read the stored integers of image ``index``, ``(channel, *space)``."""
         self.header(index)  # refuses floats
         return cast(StoredArray, self._format(index).read(self.file(index)))
+
+    def view(self, index: int) -> ImageView:
+        """Return how image ``index`` is shown; see :meth:`Source.view`."""
+        return self._format(index).view(self.file(index))
 
     def untouchable(self, index: int, image: StoredArray | None = None) -> NDArray[np.bool_] | None:
         """Return which values must stay as they are (padding); see :meth:`Source.untouchable`."""

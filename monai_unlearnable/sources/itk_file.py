@@ -18,6 +18,7 @@ from monai_unlearnable.sources.file_errors import errors_name
 from monai_unlearnable.sources.float_levels import check_finite
 from monai_unlearnable.sources.image_file import ImageFormat, ImageHeader, StoredValues
 from monai_unlearnable.sources.itk_geometry import metaimage_affine, nrrd_affine
+from monai_unlearnable.sources.image_view import ImageView
 from monai_unlearnable.sources.metaimage_header import read_metaimage_layout
 from monai_unlearnable.sources.nrrd_header import read_nrrd_layout
 
@@ -57,6 +58,18 @@ class BlockFormat(ImageFormat):
             high_level=high,
             level_size=layout.level_size,
             unit=layout.unit,
+        )
+
+    def view(self, path: Path) -> ImageView:
+        """Read how the image is shown; see :meth:`ImageFormat.view`."""
+        with errors_name(path, kind=self.kind):
+            layout = self.layout(path)
+        return ImageView(
+            slopes=(layout.slope,),
+            intercepts=(layout.intercept,),
+            unit=layout.unit,
+            x_first=True,
+            placement=layout.placement,
         )
 
     def parts(self, path: Path) -> BlockParts:

@@ -9,7 +9,14 @@ import numpy as np
 from monai_unlearnable.sources.block_file import BlockLayout
 from monai_unlearnable.sources.data_block import DataBlock
 from monai_unlearnable.sources.file_errors import Refused
-from monai_unlearnable.sources.header_text import LARGEST_HEADER_BYTES, HeaderField, parse_float, parse_sizes
+from monai_unlearnable.sources.header_text import (
+    LARGEST_HEADER_BYTES,
+    HeaderField,
+    parse_float,
+    parse_numbers,
+    parse_sizes,
+)
+from monai_unlearnable.sources.image_view import Placement, place
 
 __all__ = ["LOCAL", "metaimage_fields", "read_metaimage_layout"]
 
@@ -45,6 +52,8 @@ def read_metaimage_layout(path: Path) -> BlockLayout:
     local = target in (LOCAL, "Local", "local")
     packed = _is_true(values.get("CompressedData", "False"))
     slope = parse_float(values.get("ElementToIntensityFunctionSlope", "1"), name="ElementToIntensityFunctionSlope")
+    slope = slope if slope and np.isfinite(slope) else 1.0
+    intercept = parse_numbers(values.get("ElementToIntensityFunctionOffset", "0"))
     redundant = [_LAST_KEY, "CompressedDataSize"] if packed else [_LAST_KEY]
     return BlockLayout(
         head=start[:head_bytes],
@@ -55,7 +64,10 @@ def read_metaimage_layout(path: Path) -> BlockLayout:
         packed_bytes=_packed_bytes(values) if packed else None,
         block=_block(values),
         format="mha" if local else "mhd",
-        level_size=abs(slope) if slope and np.isfinite(slope) else 1.0,
+        level_size=abs(slope),
+        slope=slope,
+        intercept=intercept[0] if len(intercept) == 1 else 0.0,
+        placement=_placement(values),
     )
 
 
@@ -108,6 +120,19 @@ def _block(values: dict[str, str]) -> DataBlock:
     dtype = np.dtype(_TYPES[element]).newbyteorder(">" if _is_true(swapped) else "<")
     time_axis = (0,) if axes == 4 else ()
     return DataBlock(dtype=dtype, file_shape=(*reversed(sizes), channels), channel_axes=(*time_axis, axes))
+
+
+def _placement(values: dict[str, str]) -> Placement | None:
+    axes = len(values["DimSize"].split())
+    spacing = parse_numbers(values.get("ElementSpacing", values.get("ElementSize", "")))
+    matrix = parse_numbers(
+        next((values[key] for key in ("TransformMatrix", "Rotation", "Orientation") if key in values), "")
+    )
+    if len(spacing) != axes or axes > 3:
+        return None
+    directed = len(matrix) == 9 and axes == 3  # a matrix of a picture says nothing of the patient
+    directions = np.array(matrix).reshape(3, 3) if directed else np.eye(axes)
+    return place(directions * np.array(spacing)[:, None], directed=directed)
 
 
 def _packed_bytes(values: dict[str, str]) -> int:

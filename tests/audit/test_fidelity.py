@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from monai_unlearnable.audit.fidelity import measure_fidelity, psnr_db, ssim
+from monai_unlearnable.audit.distances import difference_of, ssim
+from monai_unlearnable.audit.fidelity import measure_fidelity
 from monai_unlearnable.audit.loading import load_images
 from monai_unlearnable.sources import open_source
+from monai_unlearnable.sources.image_view import ImageView
 from tests.sources.test_nifti_file import save_nifti
 
 
@@ -55,7 +57,7 @@ def test_psnr_is_that_of_scikit_image_and_infinite_for_equal_images() -> None:
     released, clean = _pair(4, 1, 12, 12)
     released[3] = clean[3]
     expected = [peak_signal_noise_ratio(clean[one], released[one], data_range=255) for one in range(3)]
-    values = psnr_db(released, clean, peak=255)
+    values = [difference_of(one, two, ImageView()).psnr_db(255) for one, two in zip(released, clean, strict=True)]
     assert values[:3] == pytest.approx(expected)
     assert np.isinf(values[3])
 

@@ -41,7 +41,9 @@ class Size:
 
     @classmethod
     def full(cls) -> Size:
-        return cls(quick=False, repeats=5, images=256, delta_steps=10, pictures=64, memory_images=300, slices=40, slice_px=512)
+        return cls(
+            quick=False, repeats=5, images=256, delta_steps=10, pictures=64, memory_images=300, slices=40, slice_px=512
+        )
 
     @classmethod
     def small(cls) -> Size:

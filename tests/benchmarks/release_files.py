@@ -14,7 +14,7 @@ import pydicom
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
 __all__ = ["KINDS", "Kind", "make_volume", "write_series"]
 
@@ -51,7 +51,7 @@ def write_series(volume: NDArray[np.int16], folder: Path, *, number: int) -> Non
     for position, pixels in enumerate(volume):
         meta = FileMetaDataset()
         meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID = CTImageStorage, ExplicitVRLittleEndian
-        meta.MediaStorageSOPInstanceUID = f"1.2.826.0.1.3680043.8.498.{number}.{position + 1}"
+        meta.MediaStorageSOPInstanceUID = UID(f"1.2.826.0.1.3680043.8.498.{number}.{position + 1}")
         dataset = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
         dataset.SOPClassUID, dataset.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
         dataset.SeriesInstanceUID = f"1.2.826.0.1.3680043.8.498.{number}"

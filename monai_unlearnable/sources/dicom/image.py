@@ -16,7 +16,9 @@ from monai_unlearnable.sources.dicom.layout import PixelLayout, pixel_layout
 from monai_unlearnable.sources.dicom.padding import padding_voxels
 from monai_unlearnable.sources.dicom.pixels import check_pixel_size, pixel_cells
 from monai_unlearnable.sources.dicom.rescale import read_rescale
+from monai_unlearnable.sources.dicom.view import read_frames_view
 from monai_unlearnable.sources.image_file import ImageFormat, ImageHeader, StoredValues
+from monai_unlearnable.sources.image_view import ImageView
 from monai_unlearnable.types import StoredArray
 
 __all__ = ["DicomHeader", "DicomImage", "LoadedDicom", "load_dicom", "read_dicom_header"]
@@ -127,6 +129,13 @@ class DicomImage(ImageFormat):
     def read(self, path: Path) -> StoredArray:
         """Read the stored integers, ``(sample, [frame,] row, column)``; see :meth:`ImageFormat.read`."""
         return load_dicom(path, allow_lossy=self.allow_lossy).levels
+
+    def view(self, path: Path) -> ImageView:
+        """Read how the image is shown; see :meth:`ImageFormat.view`."""
+        with errors_name(path):
+            content = parse_content(path.read_bytes(), path)
+            frames = pixel_layout(content, allow_lossy=self.allow_lossy).frames
+            return read_frames_view(content.dataset, frames=frames)
 
     def untouchable(self, path: Path, image: StoredValues | None = None) -> NDArray[np.bool_] | None:
         """Return which voxels are padding; see :meth:`ImageFormat.untouchable`."""

@@ -15,7 +15,9 @@ from monai_unlearnable.sources.dicom.content import is_dicom, read_content
 from monai_unlearnable.sources.dicom.geometry import SliceOrder, order_slices
 from monai_unlearnable.sources.dicom.image import DicomHeader, LoadedDicom, load_dicom
 from monai_unlearnable.sources.dicom.slices import SliceFacts, read_slice_facts
+from monai_unlearnable.sources.dicom.view import series_view
 from monai_unlearnable.sources.image_file import ImageFormat, StoredValues
+from monai_unlearnable.sources.image_view import ImageView
 from monai_unlearnable.types import StoredArray
 
 __all__ = ["DicomSeries"]
@@ -80,6 +82,17 @@ class DicomSeries(ImageFormat):
             level_sizes=sizes,
             unit=units.pop() if len(units) == 1 else "",
             notices=notices,
+        )
+
+    def view(self, path: Path) -> ImageView:
+        """Read how the volume is shown; see :meth:`ImageFormat.view`."""
+        order = self.order(path)
+        units = {one.header.unit for one in order.slices}
+        return series_view(
+            [one.view for one in order.slices],
+            unit=units.pop() if len(units) == 1 else "",
+            orientation=order.slices[0].orientation,
+            positions_mm=order.positions_mm,
         )
 
     def read(self, path: Path) -> StoredArray:
