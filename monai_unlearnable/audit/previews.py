@@ -59,6 +59,7 @@ class Example:
         magnification: how many times stronger than in the pictures beside it the delta is shown.
         largest_levels: largest |delta| in levels.
         largest_text: the same in the file's own unit, such as ``10 HU``; empty where that says no more.
+        white_text: which change is shown as white, such as ``10.5 HU``.
     """
 
     sample_id: str
@@ -68,6 +69,7 @@ class Example:
     magnification: float
     largest_levels: int
     largest_text: str
+    white_text: str
 
 
 def pick_examples(data: AuditData, *, most: int = _MOST_EXAMPLES) -> tuple[Example, ...]:
@@ -94,8 +96,8 @@ def _example(data: AuditData, pair: tuple[int, int], *, class_name: str) -> Exam
     foreground = foreground_of(clean, view)
     pictures = _Pictures(clean, released, view, choose_window(clean, view, foreground))
     triples = []
-    for plane in planes_of(view, foreground_centre(foreground)):
-        triples += pictures.triples(plane, foreground)
+    for number, plane in enumerate(planes_of(view, foreground_centre(foreground))):
+        triples += pictures.triples(plane, foreground, detailed=number == 0)
     largest_levels, largest = pictures.largest
     return Example(
         sample_id=data.release.sample_ids[pair[0]],
@@ -105,7 +107,13 @@ def _example(data: AuditData, pair: tuple[int, int], *, class_name: str) -> Exam
         magnification=pictures.magnification,
         largest_levels=largest_levels,
         largest_text=f"{largest:.4g} {view.unit}" if view.unit else "",
+        white_text=_white_text(pictures, view),
     )
+
+
+def _white_text(pictures: _Pictures, view: ImageView) -> str:
+    value = (255 - _MID_GREY) * pictures.window.width / (255 * pictures.magnification)
+    return f"{value:.3g} {view.unit or ('levels' if view.slopes == (1.0,) else 'of the file')}"
 
 
 class _Pictures:
@@ -118,22 +126,19 @@ class _Pictures:
         grey = self.largest[1] * 255 / window.width
         self.magnification = max(1.0, float(np.floor(127 / grey))) if grey else 1.0
 
-    def triples(self, plane: Plane, foreground: NDArray[np.bool_]) -> list[Triple]:
-        """Draw a plane, and the middle of its foreground at full resolution where the whole is too large for a page."""
+    def triples(self, plane: Plane, foreground: NDArray[np.bool_], *, detailed: bool) -> list[Triple]:
+        """Draw a plane, shrunk where it is too large for a page; then its middle at full resolution, if asked for."""
         clean, released = self._values(self.clean, plane), self._values(self.released, plane)
-        step = math.ceil(max(clean.shape[1:]) / _LARGEST_SIDE_PX)
-        aspect = clean.shape[2] * plane.pixel_width_mm / (clean.shape[1] * plane.pixel_height_mm)
-        small = _mean_blocks(clean, step), _mean_blocks(released, step)
-        name = plane.name
-        if step > 1:
-            name = f"{plane.name or 'whole picture'}; one pixel for {step} x {step}, of the delta their largest"
-        found = [self._triple(name, *small, _largest_of_blocks(released - clean, step), aspect)]
-        if step > 1:
+        steps = math.ceil(clean.shape[1] / _LARGEST_SIDE_PX), math.ceil(clean.shape[2] / _LARGEST_SIDE_PX)
+        small, name = (_mean_blocks(clean, steps), _mean_blocks(released, steps)), plane.name
+        if steps != (1, 1):
+            size = f"{steps[0]} x {steps[1]}"
+            name = f"{plane.name or 'whole picture'} (a point stands for {size} pixels; of the delta for their largest)"
+        found = [self._triple(name, *small, _largest_of_blocks(released - clean, steps), _aspect(clean, plane))]
+        if steps != (1, 1) and detailed:
             part = _middle(foreground_centre(plane.take(foreground)), clean.shape)
-            detail, delta = clean[part], (released - clean)[part]
-            aspect = detail.shape[2] * plane.pixel_width_mm / (detail.shape[1] * plane.pixel_height_mm)
-            name = "its middle at full resolution"
-            found.append(self._triple(name, detail, released[part], delta, aspect))
+            delta, aspect = (released - clean)[part], _aspect(clean[part], plane)
+            found.append(self._triple("its middle at full resolution", clean[part], released[part], delta, aspect))
         return found
 
     def _triple(self, name: str, clean: _Values, released: _Values, delta: _Values, aspect: float) -> Triple:
@@ -171,20 +176,27 @@ def _middle(centre: tuple[int, ...], shape: tuple[int, ...]) -> tuple[slice, ...
     return (slice(None), *(slice(start, start + _LARGEST_SIDE_PX) for start in starts))
 
 
-def _blocks(values: _Values, step: int) -> _Values:
-    """Return ``(channel, row, column, step * step)``, the edge repeated where a block is not whole."""
-    short = [-size % step for size in values.shape[1:]]
+def _aspect(values: _Values, plane: Plane) -> float:
+    rows, columns = values.shape[1:]
+    aspect: float = columns * plane.pixel_width_mm / (rows * plane.pixel_height_mm)
+    return aspect
+
+
+def _blocks(values: _Values, steps: tuple[int, int]) -> _Values:
+    """Return ``(channel, row, column, block)``, the edge repeated where a block is not whole."""
+    short = [-size % step for size, step in zip(values.shape[1:], steps, strict=True)]
     padded = np.pad(values, ((0, 0), (0, short[0]), (0, short[1])), mode="edge")
-    rows, columns = (size // step for size in padded.shape[1:])
-    return padded.reshape(-1, rows, step, columns, step).swapaxes(2, 3).reshape(-1, rows, columns, step * step)
+    rows, columns = (size // step for size, step in zip(padded.shape[1:], steps, strict=True))
+    blocks = padded.reshape(-1, rows, steps[0], columns, steps[1]).swapaxes(2, 3)
+    return blocks.reshape(-1, rows, columns, steps[0] * steps[1])
 
 
-def _mean_blocks(values: _Values, step: int) -> _Values:
-    means: _Values = _blocks(values, step).mean(axis=-1)
+def _mean_blocks(values: _Values, steps: tuple[int, int]) -> _Values:
+    means: _Values = _blocks(values, steps).mean(axis=-1)
     return means
 
 
-def _largest_of_blocks(values: _Values, step: int) -> _Values:
+def _largest_of_blocks(values: _Values, steps: tuple[int, int]) -> _Values:
     """A mean would hide a delta that goes up and down from pixel to pixel."""
-    blocks = _blocks(values, step)
+    blocks = _blocks(values, steps)
     return np.take_along_axis(blocks, np.abs(blocks).argmax(axis=-1)[..., None], axis=-1)[..., 0]

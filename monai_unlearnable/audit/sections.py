@@ -69,15 +69,21 @@ def examples(shown: Sequence[Example]) -> str:
         return ""
     rows = "".join(_example_row(one) for one in shown)
     text = (
-        "<p>Left the original, in the middle what was added to it (mid grey: nothing; brighter: added; darker: taken "
-        "off), magnified as stated, right the released image.</p>"
+        "Left the original, in the middle what was added to it (mid grey: nothing; brighter: added; darker: taken "
+        "off), magnified as stated, right the released image in the same window."
     )
-    return _section("What the images look like", f"{text}{rows}")
+    if any(triple.name.startswith("axial") for one in shown for triple in one.triples):
+        text += (
+            " Slices go through the middle of the body in the file's own grid, nearest to the patient's planes: axial "
+            "seen from the feet, coronal from the front, sagittal from the left."
+        )
+    return _section("What the images look like", f"<p>{escape(text)}</p>{rows}")
 
 
 def _example_row(one: Example) -> str:
     name, sample = escape(one.class_name, quote=True), escape(one.sample_id, quote=True)
-    rows = "".join(_triple(triple, name, one.magnification) for triple in one.triples)
+    label = f"delta, magnified {one.magnification:g} times (white: +{escape(one.white_text)})"
+    rows = "".join(_triple(triple, name, label) for triple in one.triples)
     largest = f"{one.largest_levels} levels" + (f" ({escape(one.largest_text)})" if one.largest_text else "")
     return (
         f'<figure class="example"><figcaption>Class <strong>{name}</strong>, {sample}. Largest change {largest}. '
@@ -85,16 +91,12 @@ def _example_row(one: Example) -> str:
     )
 
 
-def _triple(one: Triple, name: str, magnification: float) -> str:
+def _triple(one: Triple, name: str, delta_label: str) -> str:
     title = f'<p class="plane">{escape(one.name[:1].upper() + one.name[1:])}</p>' if one.name else ""
     seen = f", {escape(one.name, quote=True)}" if one.name else ""
     pictures = (
         (one.clean, f"Original of class {name}{seen}", "original"),
-        (
-            one.delta,
-            f"Delta of the same image{seen}, magnified {magnification:g} times",
-            f"delta, magnified {magnification:g} times",
-        ),
+        (one.delta, f"{delta_label[:1].upper()}{delta_label[1:]} of the same image{seen}", delta_label),
         (one.released, f"Released image{seen}", "released"),
     )
     style = f'style="aspect-ratio: {one.aspect:.4f}"'

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pydicom
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +11,9 @@ from hypothesis import strategies as st
 from monai_unlearnable.audit.distances import difference_of
 from monai_unlearnable.audit.fidelity import measure_fidelity
 from monai_unlearnable.audit.regions import merge_regions, region_changes
+from monai_unlearnable.sources import open_source
 from monai_unlearnable.sources.image_view import ImageView
+from tests.benchmarks.release_files import write_series
 
 
 @given(
@@ -87,5 +92,29 @@ def test_differences_are_numpys_and_never_wrap(dtype: str) -> None:
     assert found.changed_share == pytest.approx((delta != 0).mean())
 
 
-def test_fidelity_measures_each_file_in_its_own_unit() -> None:
-    assert measure_fidelity.__kwdefaults__ == {"labels": None, "label_names": None}
+def test_fidelity_is_in_the_files_unit_and_by_region(tmp_path: Path) -> None:
+    clean = np.random.default_rng(0).integers(0, 3000, (4, 9, 8)).astype(np.int16)
+    for name, pixels in (("clean", clean), ("release", clean + np.int16(5))):
+        for number, label in enumerate("ab"):
+            write_series(pixels, tmp_path / name / label / "s", number=number)
+            for file in (tmp_path / name / label / "s").iterdir():
+                dataset = pydicom.dcmread(file)
+                dataset.RescaleSlope = (0.5, 2)[number]
+                dataset.save_as(file)
+    labels = np.zeros(clean.shape, dtype=np.uint8)
+    labels[1, 2:4] = 3
+    found = measure_fidelity(
+        open_source(tmp_path / "release"),
+        open_source(tmp_path / "clean"),
+        [(0, 0), (1, 1)],
+        labels=lambda index: labels if index == 1 else None,
+        label_names={3: "liver"},
+    )
+    assert found.unit == "HU"
+    assert found.max_abs_levels is not None and found.max_abs_levels.median == 5
+    assert found.max_abs_unit is not None and found.max_abs_unit.minimum == 2.5 and found.max_abs_unit.maximum == 10
+    body, liver = found.regions
+    sizes = [int((clean * slope - 1024 > -500).sum()) for slope in (0.5, 2.0)]
+    assert body.voxels == sum(sizes)
+    assert body.mean_abs == pytest.approx((sizes[0] * 2.5 + sizes[1] * 10) / sum(sizes))
+    assert (liver.name, liver.voxels, liver.mean_abs, liver.max_abs) == ("liver", 16, 10, 10)
