@@ -63,13 +63,13 @@ class DataBlock:
     def decode(self, body: bytes) -> StoredValues:
         """Return the numbers as ``(channel, *space)`` in native byte order."""
         array: NDArray[Any] = np.frombuffer(body, self.dtype).reshape(self.file_shape).transpose(self._order)
-        native = array.reshape(self.shape).astype(self.dtype.newbyteorder("="))
-        return np.ascontiguousarray(native)
+        # One copy, which puts the axes into order and the bytes into that of the machine.
+        return np.array(array.reshape(self.shape), dtype=self.dtype.newbyteorder("="), order="C")
 
     def encode(self, image: StoredValues) -> bytes:
         """Return the bytes of an image ``(channel, *space)``; the inverse of :meth:`decode`."""
         array = image.reshape([self.file_shape[axis] for axis in self._order]).transpose(np.argsort(self._order))
-        return array.astype(self.dtype).tobytes(order="C")
+        return array.astype(self.dtype, copy=False).tobytes(order="C")
 
     @property
     def _order(self) -> list[int]:

@@ -22,7 +22,7 @@ from monai_unlearnable.sources.image_view import ImageView
 from monai_unlearnable.sources.metaimage_header import read_metaimage_layout
 from monai_unlearnable.sources.nrrd_header import read_nrrd_layout
 
-__all__ = ["BlockFormat", "MetaImageFile", "NrrdFile"]
+__all__ = ["BlockFormat", "MetaImageFile", "NrrdFile", "decode_block"]
 
 
 class BlockFormat(ImageFormat):
@@ -83,10 +83,18 @@ class BlockFormat(ImageFormat):
 
     def read(self, path: Path) -> StoredValues:
         """Read the stored numbers, ``(channel, *space)``; see :meth:`ImageFormat.read`."""
-        parts = self.parts(path)
-        image = parts.layout.block.decode(parts.body)
-        check_finite(image, where=str(path))
-        return image
+        return decode_block(self.parts(path), path)
+
+
+def decode_block(parts: BlockParts, path: Path) -> StoredValues:
+    """Return the stored numbers of a file that is taken apart already, ``(channel, *space)``.
+
+    Raises:
+        SourceError: there are NaN or infinity among them; ``path`` is for the message.
+    """
+    image = parts.layout.block.decode(parts.body)
+    check_finite(image, where=str(path))
+    return image
 
 
 class MetaImageFile(BlockFormat):

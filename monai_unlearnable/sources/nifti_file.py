@@ -29,7 +29,7 @@ from monai_unlearnable.sources.float_levels import check_finite
 from monai_unlearnable.sources.image_file import ImageFormat, ImageHeader, StoredValues
 from monai_unlearnable.sources.image_view import ImageView, Placement, place
 
-__all__ = ["NiftiFile", "NiftiParts", "read_nifti_parts"]
+__all__ = ["NiftiFile", "NiftiParts", "decode_nifti", "read_nifti_parts"]
 
 _GZIP_SIGNATURE = b"\x1f\x8b"
 _START_BYTES = 544
@@ -106,10 +106,18 @@ class NiftiFile(ImageFormat):
 
     def read(self, path: Path) -> StoredValues:
         """Read the stored numbers, ``(channel, *space)``; see :meth:`ImageFormat.read`."""
-        parts = read_nifti_parts(path)
-        image = parts.block.decode(parts.body)
-        check_finite(image, where=str(path))
-        return image
+        return decode_nifti(read_nifti_parts(path), path)
+
+
+def decode_nifti(parts: NiftiParts, path: Path) -> StoredValues:
+    """Return the stored numbers of a file that is taken apart already, ``(channel, *space)``.
+
+    Raises:
+        SourceError: there are NaN or infinity among them; ``path`` is for the message.
+    """
+    image = parts.block.decode(parts.body)
+    check_finite(image, where=str(path))
+    return image
 
 
 def read_nifti_parts(path: Path) -> NiftiParts:
