@@ -21,6 +21,9 @@ from monai_unlearnable.types import StoredArray
 
 __all__ = ["BlockReleaseFormat", "MetaImageFormat", "NrrdFormat"]
 
+_LEVEL = 1
+"""More effort makes files of grey values hardly smaller and takes several times as long."""
+
 
 class BlockReleaseFormat(ReleaseFormat):
     """One volume in each file; the header and whatever follows the numbers are kept byte by byte.
@@ -91,6 +94,6 @@ class NrrdFormat(BlockReleaseFormat):
 
 def _pack(body: bytes, *, packing: str) -> bytes:
     if packing == "zlib":
-        return zlib.compress(body, 6)
+        return zlib.compress(body, _LEVEL)
     # No name and no time, so that equal content gives equal files.
-    return gzip.compress(body, 6, mtime=0) if packing == "gzip" else body
+    return gzip.compress(body, _LEVEL, mtime=0) if packing == "gzip" else body
