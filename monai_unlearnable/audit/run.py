@@ -78,7 +78,7 @@ def audit_release(
         check_outside(one, inputs=inputs)
     claim_output(folder)
     facts = read_facts(release)
-    fidelity = measure_fidelity(data.release, data.clean, data.pairs)
+    fidelity = measure_fidelity(data.release, data.clean, data.pairs, labels=data.clean.mask_labels)
     checks = check_release(data, fidelity, facts)
     trainings = Trainings(
         runs=RunFolder(run_folder),

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.data_block import level_range
 from monai_unlearnable.sources.image_file import ImageHeader
-from monai_unlearnable.sources.skipped import SkippedFile
 from monai_unlearnable.sources.image_view import ImageView
+from monai_unlearnable.sources.skipped import SkippedFile
 from monai_unlearnable.types import StoredArray
 
 __all__ = ["Progress", "Sample", "Source", "Task"]
@@ -92,6 +92,14 @@ class Source(ABC):
 
     def mask_path(self, index: int) -> Path | None:
         """Return the file of the mask of image ``index``; None where the source has no masks."""
+        return None
+
+    def mask_labels(self, index: int) -> NDArray[np.integer] | None:
+        """Return the mask of image ``index`` as labels of its voxels, ``(*space)``; None where it has none.
+
+        Raises:
+            SourceError: the mask cannot be read.
+        """
         return None
 
     def check_image(self, index: int) -> None:

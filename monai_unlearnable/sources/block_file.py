@@ -12,7 +12,6 @@ from monai_unlearnable.sources.data_block import (
     inflate,
 )
 from monai_unlearnable.sources.file_errors import Refused
-from monai_unlearnable.sources.image_view import Placement
 
 __all__ = ["BlockLayout", "BlockParts", "check_layout", "read_parts"]
 
@@ -34,7 +33,6 @@ class BlockLayout:
         unit: ``HU`` or ``''``.
         slope: size of a level with its sign.
         intercept: value of level 0, in the file's own unit.
-        placement: where the voxels lie; None where the header does not say, or not in a way that is understood.
     """
 
     head: bytes
@@ -49,7 +47,6 @@ class BlockLayout:
     unit: str = ""
     slope: float = 1.0
     intercept: float = 0.0
-    placement: Placement | None = None
 
     @property
     def lasting_head(self) -> bytes:

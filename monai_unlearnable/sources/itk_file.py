@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.block_file import BlockLayout, BlockParts, check_layout, read_parts
 from monai_unlearnable.sources.data_block import level_range
 from monai_unlearnable.sources.file_errors import errors_name
 from monai_unlearnable.sources.float_levels import check_finite
 from monai_unlearnable.sources.image_file import ImageFormat, ImageHeader, StoredValues
+from monai_unlearnable.sources.image_view import ImageView, place
 from monai_unlearnable.sources.itk_geometry import metaimage_affine, nrrd_affine
-from monai_unlearnable.sources.image_view import ImageView
 from monai_unlearnable.sources.metaimage_header import read_metaimage_layout
 from monai_unlearnable.sources.nrrd_header import read_nrrd_layout
 
@@ -64,12 +65,17 @@ class BlockFormat(ImageFormat):
         """Read how the image is shown; see :meth:`ImageFormat.view`."""
         with errors_name(path, kind=self.kind):
             layout = self.layout(path)
+        try:
+            affine = self.geometry(path)
+        except SourceError:  # numbers can be shown without knowing where they lie
+            affine = None
+        axes = len(layout.block.shape) - 1
         return ImageView(
             slopes=(layout.slope,),
             intercepts=(layout.intercept,),
             unit=layout.unit,
             x_first=True,
-            placement=layout.placement,
+            placement=None if affine is None else place(affine[:3, :axes].T, directed=axes == 3),
         )
 
     def parts(self, path: Path) -> BlockParts:

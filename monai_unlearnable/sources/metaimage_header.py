@@ -16,7 +16,6 @@ from monai_unlearnable.sources.header_text import (
     parse_numbers,
     parse_sizes,
 )
-from monai_unlearnable.sources.image_view import Placement, place
 
 __all__ = ["LOCAL", "metaimage_fields", "read_metaimage_layout"]
 
@@ -67,7 +66,6 @@ def read_metaimage_layout(path: Path) -> BlockLayout:
         level_size=abs(slope),
         slope=slope,
         intercept=intercept[0] if len(intercept) == 1 else 0.0,
-        placement=_placement(values),
     )
 
 
@@ -120,19 +118,6 @@ def _block(values: dict[str, str]) -> DataBlock:
     dtype = np.dtype(_TYPES[element]).newbyteorder(">" if _is_true(swapped) else "<")
     time_axis = (0,) if axes == 4 else ()
     return DataBlock(dtype=dtype, file_shape=(*reversed(sizes), channels), channel_axes=(*time_axis, axes))
-
-
-def _placement(values: dict[str, str]) -> Placement | None:
-    axes = len(values["DimSize"].split())
-    spacing = parse_numbers(values.get("ElementSpacing", values.get("ElementSize", "")))
-    matrix = parse_numbers(
-        next((values[key] for key in ("TransformMatrix", "Rotation", "Orientation") if key in values), "")
-    )
-    if len(spacing) != axes or axes > 3:
-        return None
-    directed = len(matrix) == 9 and axes == 3  # a matrix of a picture says nothing of the patient
-    directions = np.array(matrix).reshape(3, 3) if directed else np.eye(axes)
-    return place(directions * np.array(spacing)[:, None], directed=directed)
 
 
 def _packed_bytes(values: dict[str, str]) -> int:

@@ -14,8 +14,8 @@ from typing import IO, Any
 import numpy as np
 from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
-from numpy.typing import NDArray
 from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
 
 from monai_unlearnable.sources.data_block import (
     DEFLATE_RATIO,

@@ -9,8 +9,7 @@ import numpy as np
 from monai_unlearnable.sources.block_file import BlockLayout
 from monai_unlearnable.sources.data_block import DataBlock
 from monai_unlearnable.sources.file_errors import Refused
-from monai_unlearnable.sources.header_text import LARGEST_HEADER_BYTES, parse_numbers, parse_sizes
-from monai_unlearnable.sources.image_view import Placement, place
+from monai_unlearnable.sources.header_text import LARGEST_HEADER_BYTES, parse_sizes
 
 __all__ = ["nrrd_fields", "read_nrrd_layout"]
 
@@ -30,13 +29,6 @@ _PACKINGS = {"raw": "", "gzip": "gzip", "gz": "gzip"}
 _SPACE_KINDS = ("domain", "space")
 _REFUSED_KINDS = ("complex",)
 _HOUNSFIELD = ("hu", "hounsfield", "hounsfield unit", "hounsfield units")
-_SIGNS = {
-    **dict.fromkeys(("right-anterior-superior", "ras"), (-1, -1, 1)),
-    **dict.fromkeys(("left-anterior-superior", "las"), (1, -1, 1)),
-    **dict.fromkeys(("left-posterior-superior", "lps"), (1, 1, 1)),
-}
-"""What makes a vector of each space one of left, posterior, superior."""
-
 _NOT_HANDLED = ("data file", "line skip", "byte skip")
 _SAME = {"datafile": "data file", "lineskip": "line skip", "byteskip": "byte skip", "sampleunits": "sample units"}
 
@@ -71,7 +63,6 @@ def read_nrrd_layout(path: Path) -> BlockLayout:
         packing=_PACKINGS[fields["encoding"].lower()],
         block=_block(fields),
         format="nrrd",
-        placement=_placement(fields),
         unit="HU" if fields.get("sample units", "").strip('"').lower() in _HOUNSFIELD else "",
     )
 
@@ -148,21 +139,3 @@ def _directions(fields: dict[str, str], axes: int) -> list[str]:
     if len(directions) != axes:
         raise Refused(f"its header says {len(directions)} space directions of {axes} axes.")
     return directions
-
-
-def _placement(fields: dict[str, str]) -> Placement | None:
-    axes = int(fields["dimension"])
-    channels = _channel_axes(fields, axes)
-    directions = _directions(fields, axes)
-    if not directions:
-        spacings = fields.get("spacings", "").split()
-        lengths = [parse_numbers(spacings[axis]) for axis in range(len(spacings)) if axis not in channels]
-        if len(spacings) != axes or any(len(one) != 1 for one in lengths):
-            return None
-        return place(np.diag([one[0] for one in lengths]), directed=False)
-    vectors = [parse_numbers(directions[axis]) for axis in range(axes) if axis not in channels]
-    if len({len(one) for one in vectors}) != 1 or not vectors[0]:
-        return None
-    signs = _SIGNS.get(fields.get("space", "").lower())
-    directed = signs is not None and len(vectors[0]) == 3
-    return place(np.array(vectors) * (signs if directed else 1), directed=directed)

@@ -96,8 +96,7 @@ class DicomSeries(ImageFormat):
         return series_view(
             [one.view for one in order.slices],
             unit=units.pop() if len(units) == 1 else "",
-            orientation=order.slices[0].orientation,
-            positions_mm=order.positions_mm,
+            affine=series_affine(order),
         )
 
     def read(self, path: Path) -> StoredArray:

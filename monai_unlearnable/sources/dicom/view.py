@@ -26,13 +26,11 @@ class SliceView:
         slope: size of a level with its sign, in ``unit``.
         intercept: value of level 0.
         inverted: the smallest value is white.
-        spacing_mm: between rows and between columns; None where the file does not say.
     """
 
     slope: float
     intercept: float
     inverted: bool
-    spacing_mm: tuple[float, float] | None
 
 
 def read_slice_view(dataset: Dataset) -> SliceView:
@@ -42,7 +40,7 @@ def read_slice_view(dataset: Dataset) -> SliceView:
         ValueError: a slope is no number, zero or not finite.
     """
     slope, intercept = read_linear_rescale(dataset, frames=1)[0]
-    return SliceView(slope=slope, intercept=intercept, inverted=_inverted(dataset), spacing_mm=_spacing(dataset))
+    return SliceView(slope=slope, intercept=intercept, inverted=_inverted(dataset))
 
 
 def read_frames_view(dataset: Dataset, *, frames: int) -> ImageView:
@@ -61,32 +59,20 @@ def read_frames_view(dataset: Dataset, *, frames: int) -> ImageView:
     )
 
 
-def series_view(
-    slices: Sequence[SliceView],
-    *,
-    unit: str,
-    orientation: NDArray[np.float64] | None,
-    positions_mm: tuple[float, ...] | None,
-) -> ImageView:
+def series_view(slices: Sequence[SliceView], *, unit: str, affine: NDArray[np.float64] | None) -> ImageView:
     """Join the views of slices that lie in their order.
 
     Args:
         slices: the slices.
         unit: unit of all of them.
-        orientation: ``(2, 3)``, direction of a row and of a column.
-        positions_mm: how far along the normal each slice lies.
+        affine: ``(4, 4)``, from indices to millimetres; None where the slices do not say where they lie.
     """
-    spacing = slices[0].spacing_mm
-    placement = None
-    if spacing is not None and orientation is not None and positions_mm is not None and len(positions_mm) > 1:
-        gap = float(np.median(np.diff(positions_mm)))
-        placement = place([gap * np.cross(*orientation), spacing[0] * orientation[1], spacing[1] * orientation[0]])
     return ImageView(
         slopes=tuple(one.slope for one in slices),
         intercepts=tuple(one.intercept for one in slices),
         unit=unit,
         inverted=slices[0].inverted,
-        placement=placement,
+        placement=None if affine is None else place(affine[:3, :3].T),
     )
 
 

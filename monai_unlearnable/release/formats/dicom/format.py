@@ -74,9 +74,7 @@ class DicomFormat(ReleaseFormat):
 
     def keep(self, template: Path, *, released: Path) -> str:
         """Return the elements that releasing changed; see :meth:`ReleaseFormat.keep`."""
-        record = changed_elements(
-            self._newest.of(template), released=released, keep_compressed=self.keep_compressed
-        )
+        record = changed_elements(self._newest.of(template), released=released, keep_compressed=self.keep_compressed)
         return record.decode("ascii")
 
     def restore(self, path: Path, *, released: Path, images: Iterator[StoredArray], kept: str) -> None:
