@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from monai.metrics import SSIMMetric
 from numpy.typing import NDArray
 
+from monai_unlearnable.audit.distances import Differences, difference_of, ssim
+from monai_unlearnable.audit.regions import RegionChange, merge_regions, region_changes
 from monai_unlearnable.sources.base import Source
 from monai_unlearnable.types import StoredArray
 
-__all__ = ["Fidelity", "Spread", "measure_fidelity", "psnr_db", "ssim"]
+__all__ = ["Fidelity", "Spread", "measure_fidelity"]
 
-_LARGEST_WINDOW_PX = 11
 _LARGEST_BATCH = 64
+_LARGEST_BATCH_VALUES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,12 @@ class Fidelity:
         changed_share: share of an image's values that differ, in [0, 1].
         psnr_db: peak signal-to-noise ratio in dB; unchanged images (infinite) left out, None if all are.
         ssim: structural similarity; None where images are smaller than 3 pixels.
-        full_scale: the peak that PSNR and SSIM take, in levels; of signed images it counts from their lowest level.
+        full_scale: the data range that PSNR and SSIM take, in levels: the smallest ``2**bits - 1`` that holds every
+            original; of signed images it counts from their lowest level.
+        unit: ``HU`` where every file says so, else ``''``: whatever each file's own values mean.
+        max_abs_unit: largest |delta| of an image in that unit (levels times the file's slope).
+        mean_abs_unit: mean |delta| of an image in that unit.
+        regions: change in the body (of images in HU) and in marked regions, over all images.
     """
 
     images: int
@@ -53,77 +59,65 @@ class Fidelity:
     psnr_db: Spread | None
     ssim: Spread | None
     full_scale: float
+    unit: str = ""
+    max_abs_unit: Spread | None = None
+    mean_abs_unit: Spread | None = None
+    regions: tuple[RegionChange, ...] = ()
 
 
-def measure_fidelity(release: Source, clean: Source, pairs: Sequence[tuple[int, int]]) -> Fidelity:
+def measure_fidelity(
+    release: Source,
+    clean: Source,
+    pairs: Sequence[tuple[int, int]],
+    *,
+    labels: Callable[[int], NDArray[np.integer] | None] | None = None,
+    label_names: Mapping[int, str] | None = None,
+) -> Fidelity:
     """Compare every released image with its original.
 
     Args:
         release: the released images.
         clean: their originals.
         pairs: (index in release, index in clean).
+        labels: gives for an index of ``clean`` a label volume on the image's grid, ``(*space)``, or None.
+        label_names: names of its numbers.
 
     Raises:
         SourceError: an image cannot be read.
+        ValueError: labels lie on another grid than their image.
     """
     comparable = [pair for pair in pairs if release.shape(pair[0]) == clean.shape(pair[1])]
     full_scale = _full_scale(clean.read(index) for _, index in comparable)
-    columns: dict[str, list[float]] = {"largest": [], "mean": [], "changed": [], "psnr": [], "ssim": []}
-    for released, original in _batches(release, clean, comparable):
-        delta = np.abs(released.astype(np.int64) - original.astype(np.int64)).reshape(len(released), -1)
-        columns["largest"] += delta.max(axis=1).tolist()
-        columns["mean"] += delta.mean(axis=1).tolist()
-        columns["changed"] += (delta > 0).mean(axis=1).tolist()
-        columns["psnr"] += psnr_db(released, original, peak=full_scale).tolist()
+    columns: dict[str, list[float]] = {name: [] for name in (*Differences.__dataclass_fields__, "psnr", "ssim")}
+    regions, units = [], set()
+    for part in _batches(clean, comparable):
+        released = np.stack([release.read(one) for one, _ in part])
+        original = np.stack([clean.read(one) for _, one in part])
+        for at, (_, index) in enumerate(part):
+            view = clean.view(index)
+            marked = None if labels is None else labels(index)
+            found = difference_of(released[at], original[at], view)
+            for name, value in vars(found).items():
+                columns[name].append(value)
+            columns["psnr"].append(found.psnr_db(full_scale))
+            regions.append(region_changes(released[at], original[at], view, labels=marked, names=label_names))
+            units.add(view.unit)
         columns["ssim"] += ssim(released, original, peak=full_scale).tolist()
     return Fidelity(
         images=len(comparable),
-        unchanged_images=sum(one == 0 for one in columns["largest"]),
+        unchanged_images=sum(one == 0 for one in columns["max_abs"]),
         incomparable_images=len(pairs) - len(comparable),
-        max_abs_levels=_spread(columns["largest"]),
-        mean_abs_levels=_spread(columns["mean"]),
-        changed_share=_spread(columns["changed"]),
+        max_abs_levels=_spread(columns["max_abs"]),
+        mean_abs_levels=_spread(columns["mean_abs"]),
+        changed_share=_spread(columns["changed_share"]),
         psnr_db=_spread(columns["psnr"]),
         ssim=_spread(columns["ssim"]),
         full_scale=full_scale,
+        unit=units.pop() if len(units) == 1 else "",
+        max_abs_unit=_spread(columns["max_abs_unit"]),
+        mean_abs_unit=_spread(columns["mean_abs_unit"]),
+        regions=merge_regions(regions),
     )
-
-
-def psnr_db(released: StoredArray, original: StoredArray, *, peak: float) -> NDArray[np.float64]:
-    """Peak signal-to-noise ratio ``10 log10(peak^2 / mean squared delta)`` of each image.
-
-    Args:
-        released: ``(n, channel, *space)`` in levels.
-        original: the same shape.
-        peak: largest level.
-
-    Returns:
-        ``(n,)`` in dB; infinite where an image did not change.
-    """
-    delta = released.astype(np.float64) - original.astype(np.float64)
-    squared = (delta**2).reshape(len(delta), -1).mean(axis=1)
-    with np.errstate(divide="ignore"):
-        return np.asarray(10 * np.log10(peak**2 / squared), dtype=np.float64)
-
-
-def ssim(released: StoredArray, original: StoredArray, *, peak: float) -> NDArray[np.float64]:
-    """Structural similarity of each image by MONAI's ``SSIMMetric``, Gaussian window (sigma 1.5, 11 px at most).
-
-    Args:
-        released: ``(n, channel, *space)`` in levels.
-        original: the same shape.
-        peak: largest level.
-
-    Returns:
-        ``(n,)``, 1 for equal images; NaN where a side is shorter than 3 pixels.
-    """
-    shortest = min(released.shape[2:])
-    window = min(_LARGEST_WINDOW_PX, shortest - (shortest + 1) % 2)
-    if window < 3:
-        return np.full(len(released), np.nan)
-    metric = SSIMMetric(spatial_dims=released.ndim - 2, data_range=peak, win_size=window)
-    values = metric(torch.from_numpy(released.astype(np.float32)), torch.from_numpy(original.astype(np.float32)))
-    return values.double().reshape(len(released)).numpy()  # type: ignore[union-attr]
 
 
 def _full_scale(images: Iterable[StoredArray]) -> float:
@@ -133,18 +127,16 @@ def _full_scale(images: Iterable[StoredArray]) -> float:
     return float(2 ** (brightest - lowest).bit_length() - 1)
 
 
-def _batches(
-    release: Source, clean: Source, pairs: Sequence[tuple[int, int]]
-) -> Iterator[tuple[StoredArray, StoredArray]]:
-    """Stack neighbouring pairs of one shape."""
+def _batches(clean: Source, pairs: Sequence[tuple[int, int]]) -> Iterator[Sequence[tuple[int, int]]]:
+    """Yield neighbouring pairs of one shape, so many as are small together."""
     start = 0
     while start < len(pairs):
         shape = clean.shape(pairs[start][1])
+        most = min(_LARGEST_BATCH, max(1, _LARGEST_BATCH_VALUES // math.prod(shape)))
         stop = start + 1
-        while stop < min(len(pairs), start + _LARGEST_BATCH) and clean.shape(pairs[stop][1]) == shape:
+        while stop < min(len(pairs), start + most) and clean.shape(pairs[stop][1]) == shape:
             stop += 1
-        part = pairs[start:stop]
-        yield np.stack([release.read(one) for one, _ in part]), np.stack([clean.read(one) for _, one in part])
+        yield pairs[start:stop]
         start = stop
 
 

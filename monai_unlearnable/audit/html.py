@@ -7,7 +7,7 @@ from html import escape
 from importlib import resources
 
 from monai_unlearnable.audit import sections
-from monai_unlearnable.audit.figures import Example
+from monai_unlearnable.audit.previews import Example
 from monai_unlearnable.audit.report import AuditReport
 from monai_unlearnable.audit.wording import HOW_TO_READ, LIMITS
 

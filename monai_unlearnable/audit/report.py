@@ -28,7 +28,7 @@ MULTI_LABEL_LIMIT = 0.60
 LEARNED_MARGIN = 0.05
 """How far above the limit a clean baseline must be for a verdict to mean anything."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Verdict(str, Enum):

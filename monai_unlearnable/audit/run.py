@@ -10,11 +10,11 @@ import torch
 
 from monai_unlearnable.audit.facts import read_facts
 from monai_unlearnable.audit.fidelity import measure_fidelity
-from monai_unlearnable.audit.figures import pick_examples
 from monai_unlearnable.audit.html import render_html
 from monai_unlearnable.audit.machine import describe_machine
 from monai_unlearnable.audit.output import check_outside, claim_output
 from monai_unlearnable.audit.pairing import open_data
+from monai_unlearnable.audit.previews import pick_examples
 from monai_unlearnable.audit.report import AuditReport, RecipeOutcome
 from monai_unlearnable.audit.runs import RunFolder, write_atomically
 from monai_unlearnable.audit.selfchecks import Check, check_release
@@ -78,7 +78,7 @@ def audit_release(
         check_outside(one, inputs=inputs)
     claim_output(folder)
     facts = read_facts(release)
-    fidelity = measure_fidelity(data.release, data.clean, data.pairs)
+    fidelity = measure_fidelity(data.release, data.clean, data.pairs, labels=data.clean.mask_labels)
     checks = check_release(data, fidelity, facts)
     trainings = Trainings(
         runs=RunFolder(run_folder),

@@ -8,7 +8,8 @@ from statistics import mean
 
 from monai_unlearnable.audit.facts import ReleaseFacts
 from monai_unlearnable.audit.fidelity import Fidelity, Spread
-from monai_unlearnable.audit.figures import Example, draw_curves
+from monai_unlearnable.audit.figures import draw_curves
+from monai_unlearnable.audit.previews import Example, Triple
 from monai_unlearnable.audit.report import AuditReport, RecipeOutcome, Verdict
 from monai_unlearnable.audit.wording import (
     headline_sentence,
@@ -68,29 +69,39 @@ def examples(shown: Sequence[Example]) -> str:
         return ""
     rows = "".join(_example_row(one) for one in shown)
     text = (
-        "<p>Left the original, in the middle what was added to it (mid grey: nothing; brighter: added; darker: taken "
-        "off), magnified as stated, right the released image.</p>"
+        "Left the original, in the middle what was added to it (mid grey: nothing; brighter: added; darker: taken "
+        "off), magnified as stated, right the released image in the same window."
     )
-    return _section("What the images look like", f"{text}{rows}")
+    if any(triple.name.startswith("axial") for one in shown for triple in one.triples):
+        text += (
+            " Slices go through the middle of the body in the file's own grid, nearest to the patient's planes: axial "
+            "seen from the feet, coronal from the front, sagittal from the left."
+        )
+    return _section("What the images look like", f"<p>{escape(text)}</p>{rows}")
 
 
 def _example_row(one: Example) -> str:
     name, sample = escape(one.class_name, quote=True), escape(one.sample_id, quote=True)
-    part = " Only the centre is shown, at full resolution." if one.is_part else ""
-    pictures = (
-        (one.clean, f"Original of class {name}", "original"),
-        (
-            one.delta,
-            f"Delta of the same image, magnified {one.magnification:g} times",
-            f"delta, magnified {one.magnification:g} times",
-        ),
-        (one.released, "Released image", "released"),
-    )
-    cells = "".join(f'<div><img src="{uri}" alt="{alt}"><p>{label}</p></div>' for uri, alt, label in pictures)
+    label = f"delta, magnified {one.magnification:g} times (white: +{escape(one.white_text)})"
+    rows = "".join(_triple(triple, name, label) for triple in one.triples)
+    largest = f"{one.largest_levels} levels" + (f" ({escape(one.largest_text)})" if one.largest_text else "")
     return (
-        f'<figure class="example"><div class="triple">{cells}</div><figcaption>Class <strong>{name}</strong>, '
-        f"{sample}; largest change {one.largest_levels} levels.{part}</figcaption></figure>"
+        f'<figure class="example"><figcaption>Class <strong>{name}</strong>, {sample}. Largest change {largest}. '
+        f"Window: {escape(one.window)}.</figcaption>{rows}</figure>"
     )
+
+
+def _triple(one: Triple, name: str, delta_label: str) -> str:
+    title = f'<p class="plane">{escape(one.name[:1].upper() + one.name[1:])}</p>' if one.name else ""
+    seen = f", {escape(one.name, quote=True)}" if one.name else ""
+    pictures = (
+        (one.clean, f"Original of class {name}{seen}", "original"),
+        (one.delta, f"{delta_label[:1].upper()}{delta_label[1:]} of the same image{seen}", delta_label),
+        (one.released, f"Released image{seen}", "released"),
+    )
+    style = f'style="aspect-ratio: {one.aspect:.4f}"'
+    cells = "".join(f'<div><img src="{uri}" alt="{alt}" {style}><p>{label}</p></div>' for uri, alt, label in pictures)
+    return f'{title}<div class="triple">{cells}</div>'
 
 
 def curves(report: AuditReport) -> str:
@@ -112,16 +123,34 @@ def curves(report: AuditReport) -> str:
 
 
 def fidelity(measured: Fidelity) -> str:
-    """Show how far released pixels are from the originals."""
+    """Show how far released pixels are from the originals, in levels, in the file's unit and by region."""
+    unit = measured.unit or "the file's own unit"
     rows = [
         _spread_row("Largest change of a pixel (levels)", measured.max_abs_levels, ".0f"),
+        _spread_row(f"Largest change of a pixel ({unit})", measured.max_abs_unit, ".4g"),
         _spread_row("Mean change of a pixel (levels)", measured.mean_abs_levels, ".2f"),
+        _spread_row(f"Mean change of a pixel ({unit})", measured.mean_abs_unit, ".3g"),
         _spread_row("Share of changed pixels", measured.changed_share, ".1%"),
         _spread_row("PSNR (dB; higher is closer)", measured.psnr_db, ".1f"),
         _spread_row("SSIM (1 is identical)", measured.ssim, ".3f"),
     ]
-    caption = f"Over {measured.images} images, from the files; full scale {measured.full_scale:g} levels"
-    return _section("How close the images are", _table(caption, ("Measure", "Smallest", "Median", "Largest"), rows))
+    caption = (
+        f"Over {measured.images} images, from the files; PSNR and SSIM take a data range of {measured.full_scale:g} "
+        "levels"
+    )
+    table = _table(caption, ("Measure", "Smallest", "Median", "Largest"), rows)
+    return _section("How close the images are", table + _regions(measured))
+
+
+def _regions(measured: Fidelity) -> str:
+    if not measured.regions:
+        return ""
+    unit = escape(measured.unit or "the file's own unit")
+    head = ("Region", "Voxels", f"Mean change ({unit})", f"Largest change ({unit})")
+    rows = [
+        [escape(one.name), f"{one.voxels:,}", f"{one.mean_abs:.3g}", f"{one.max_abs:.4g}"] for one in measured.regions
+    ]
+    return _table(f"Change by region, over all {measured.images} images", head, rows)
 
 
 def _spread_row(name: str, spread: Spread | None, form: str) -> list[str]:

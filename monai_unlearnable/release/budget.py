@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_unlearnable.errors import ReleaseError
+from monai_unlearnable.release.slabs import slabs
 from monai_unlearnable.types import StoredArray
 
-__all__ = ["NORMS", "ReleaseBudget", "Span"]
+__all__ = ["NORMS", "ReleaseBudget", "Span", "largest_level"]
 
 NORMS = ("linf", "l2")
 
@@ -87,8 +88,8 @@ class ReleaseBudget:
         low, high = int(np.ceil(self.low_level)), int(np.floor(self.high_level))
         return Span(max(low, int(limits.min)), min(high, int(limits.max)))
 
-    def apply(self, original: StoredArray, delta: NDArray[np.integer], *, where: str) -> NDArray[np.int64]:
-        """Return the delta that the file really gets: ``clip(original + delta) - original``, in int64.
+    def apply(self, original: StoredArray, delta: NDArray[np.integer], *, where: str) -> NDArray[np.integer]:
+        """Return the delta that the file really gets: ``clip(original + delta) - original``, in its type.
 
         Args:
             original: stored integers ``(channel, *space)``, uint8 or uint16.
@@ -100,13 +101,16 @@ class ReleaseBudget:
         """
         if original.shape != delta.shape:
             raise ReleaseError(f"{where}: the image has shape {original.shape}, its delta {delta.shape}.")
-        wide, span = original.astype(np.int64), self.span(original.dtype)
-        if int(wide.min()) < span.low or int(wide.max()) > span.high:
+        low, high, span = int(original.min()), int(original.max()), self.span(original.dtype)
+        if low < span.low or high > span.high:
             raise ReleaseError(
-                f"{where}: the original has levels {wide.min()} to {wide.max()}, outside {span.low} to {span.high}. "
+                f"{where}: the original has levels {low} to {high}, outside {span.low} to {span.high}. "
                 "Give the range that the images really use."
             )
-        applied: NDArray[np.int64] = np.clip(wide + delta.astype(np.int64), span.low, span.high) - wide
+        applied: NDArray[np.integer] = np.empty_like(delta)  # never larger than the delta, so its type will do
+        for part in slabs(original.shape):
+            wide = original[part].astype(np.int64)
+            applied[part] = np.clip(wide + delta[part], span.low, span.high) - wide
         if not self.holds(applied):
             raise ReleaseError(
                 f"{where}: the delta reaches {self.measure(applied):g} levels in {self.norm}, the budget is "
@@ -114,12 +118,26 @@ class ReleaseBudget:
             )
         return applied
 
-    def holds(self, delta: NDArray[np.int64]) -> bool:
+    def holds(self, delta: NDArray[np.integer]) -> bool:
         """Tell whether a delta in whole levels is inside the radius, without rounding anywhere."""
         if self.norm == "linf":
-            return int(np.abs(delta).max()) <= self.radius_levels
-        return int(np.square(delta).sum()) <= Fraction(self.radius_levels) ** 2
+            return largest_level(delta) <= self.radius_levels
+        return _sum_of_squares(delta) <= Fraction(self.radius_levels) ** 2
 
-    def measure(self, delta: NDArray[np.int64]) -> float:
+    def measure(self, delta: NDArray[np.integer]) -> float:
         """Return the delta's norm in levels, for people to read."""
-        return float(np.abs(delta).max()) if self.norm == "linf" else float(np.square(delta).sum()) ** 0.5
+        return float(largest_level(delta)) if self.norm == "linf" else float(_sum_of_squares(delta)) ** 0.5
+
+
+def largest_level(delta: NDArray[np.integer]) -> int:
+    """Return the largest |delta|, of any integer type.
+
+    Example:
+        >>> largest_level(np.array([[-128, 5]], dtype=np.int8))
+        128
+    """
+    return max(int(delta.max()), -int(delta.min()))
+
+
+def _sum_of_squares(delta: NDArray[np.integer]) -> int:
+    return sum(int(np.square(delta[part], dtype=np.int64).sum()) for part in slabs(delta.shape))

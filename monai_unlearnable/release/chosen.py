@@ -22,15 +22,15 @@ def plan_for(source: Source, ledger: Ledger) -> ReleasePlan:
     return plan_release(source, neutral=NeutralNames(bytes.fromhex(content.uid_secret)))
 
 
-def formats_for(plan: ReleasePlan, ledger: Ledger) -> ReleaseFormats:
+def formats_for(source: Source, plan: ReleasePlan, ledger: Ledger) -> ReleaseFormats:
     """Return the formats of a plan; new DICOM UIDs depend on nothing but the old ones and the ledger's secret."""
-    content, files = ledger.read(), plan.dicom_files
+    content = ledger.read()
     options = ReleaseOptions.of(content.configuration)
     identity = None
-    if files:
+    if plan.dicom_files:
         identity = ReleaseIdentity(
             uids=UidMap(bytes.fromhex(content.uid_secret)),
-            known=known_uids(files),
+            known=known_uids(source),
             reference_source=options.reference_source,
             drop_private=options.drop_private_tags,
         )

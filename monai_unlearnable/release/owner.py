@@ -15,6 +15,7 @@ from monai_unlearnable.release.hashing import pixels_sha256
 from monai_unlearnable.release.ledger import LedgerContent, read_ledger
 from monai_unlearnable.release.options import ReleaseOptions
 from monai_unlearnable.release.records import SampleRecord
+from monai_unlearnable.release.slabs import slabs
 from monai_unlearnable.stores.mapped import MappedStore
 from monai_unlearnable.types import StoredArray
 
@@ -37,8 +38,8 @@ class OwnerSide:
     deltas: MappedStore
     formats: ReleaseFormats
 
-    def delta(self, sample: SampleRecord, shape: tuple[int, ...]) -> NDArray[np.int64]:
-        """Return the applied delta of an image, or of the slice that a file holds of it, int64 levels.
+    def delta(self, sample: SampleRecord, shape: tuple[int, ...]) -> NDArray[np.integer]:
+        """Return the applied delta of an image, or of the slice that a file holds of it, int8 or int16 levels.
 
         Args:
             sample: which image.
@@ -54,7 +55,7 @@ class OwnerSide:
         region = [slice(0, size) for size in whole]
         if sample.part is not None:
             region[1] = slice(sample.part, sample.part + 1)
-        levels: NDArray[np.int64] = self.deltas.read_region(sample.sample_id, tuple(region)).numpy().astype(np.int64)
+        levels: NDArray[np.integer] = self.deltas.read_region(sample.sample_id, tuple(region)).numpy()
         return levels.reshape(shape)
 
     def original(self, sample: SampleRecord, released: StoredArray) -> StoredArray:
@@ -63,10 +64,12 @@ class OwnerSide:
         Raises:
             ReleaseError: it is not, because the released pixels or the stored delta were changed.
         """
-        wide = released.astype(np.int64) - self.delta(sample, released.shape)
-        limits = np.iinfo(released.dtype)
-        original = wide.astype(released.dtype)
-        inside = int(wide.min()) >= limits.min and int(wide.max()) <= limits.max
+        delta, limits = self.delta(sample, released.shape), np.iinfo(released.dtype)
+        original, inside = np.empty_like(released), True
+        for part in slabs(released.shape):
+            wide = np.subtract(released[part], delta[part], dtype=np.int64)
+            inside = inside and int(wide.min()) >= limits.min and int(wide.max()) <= limits.max
+            original[part] = wide
         if not inside or pixels_sha256(original) != sample.original_sha256:
             raise ReleaseError(
                 "released pixels minus stored delta are not the original: the file or the ledger's deltas were changed"

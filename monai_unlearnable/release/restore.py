@@ -9,6 +9,7 @@ from pathlib import Path
 
 from monai_unlearnable.errors import ReleaseError, UnlearnableError
 from monai_unlearnable.release.atomic import atomic_file, sync_directory
+from monai_unlearnable.release.formats.base import ReleaseFormat
 from monai_unlearnable.release.hashing import file_sha256, pixels_sha256
 from monai_unlearnable.release.owner import OwnerSide, open_owner_side
 from monai_unlearnable.release.paths import check_apart, holds_nothing, locate
@@ -97,13 +98,13 @@ def _restore_file(owner: OwnerSide, record: FileRecord, folder: Path, target: Pa
         form = owner.formats.named(record.format)
         if form.untouched_sha256(released) != record.untouched:
             raise ReleaseError("what is not protected is not as it was in the source")
-        images = _originals(owner, record, released)
+        images = _originals(form, owner, record, released)
         form.restore(unfinished, released=released, images=images, kept=record.original)
-        _prove(owner, record, unfinished)
+        _prove(form, record, unfinished)
 
 
-def _originals(owner: OwnerSide, record: FileRecord, released: Path) -> Iterator[StoredArray]:
-    for index, image in enumerate(owner.formats.named(record.format).read(released)):
+def _originals(form: ReleaseFormat, owner: OwnerSide, record: FileRecord, released: Path) -> Iterator[StoredArray]:
+    for index, image in enumerate(form.read(released)):
         if index >= len(record.samples):
             raise ReleaseError(f"holds more than the {len(record.samples)} images that were released")
         sample = record.samples[index]
@@ -113,9 +114,8 @@ def _originals(owner: OwnerSide, record: FileRecord, released: Path) -> Iterator
             raise ReleaseError(f"{sample.sample_id}: {error}") from error
 
 
-def _prove(owner: OwnerSide, record: FileRecord, path: Path) -> None:
+def _prove(form: ReleaseFormat, record: FileRecord, path: Path) -> None:
     """Read a restored file back and compare it with the ledger before it gets its name."""
-    form = owner.formats.named(record.format)
     found = [pixels_sha256(image) for image in form.read(path)]
     if found != [one.original_sha256 for one in record.samples]:
         raise ReleaseError("the file read back does not hold the original pixels")

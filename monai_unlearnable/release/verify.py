@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from monai_unlearnable.errors import ReleaseError, UnlearnableError
+from monai_unlearnable.release.budget import largest_level
 from monai_unlearnable.release.formats.base import ReleaseFormat
 from monai_unlearnable.release.formats.by_name import ReleaseFormats
 from monai_unlearnable.release.hashing import file_sha256, pixels_sha256
@@ -187,24 +188,26 @@ def _check_file(tally: _Tally, owner: OwnerSide, record: FileRecord) -> None:
                 tally.images += 1
             else:
                 tally.see(sample.sample_id, sample.part)
-            _check_sample(tally, owner, record, sample, released)
-            _check_padding(tally, owner, form, record, released)
+            found = _check_sample(tally, owner, record, sample, released)
+            if found is not None:
+                _check_padding(tally, form, record, *found)
     except ValueError as error:  # every error of this package that reading can raise is one, and so is zip's
         tally.fail(record.name, f"cannot be decoded: {error}")
 
 
 def _check_sample(
     tally: _Tally, owner: OwnerSide, record: FileRecord, sample: SampleRecord, released: StoredArray
-) -> None:
+) -> tuple[StoredArray, StoredArray] | None:
+    """Check one image, and return its delta and its original; None where they do not belong to it."""
     tally.pixels += released.size
     before = len(tally.failures)
     try:
         delta = owner.delta(sample, released.shape)
-        owner.original(sample, released)
+        original = owner.original(sample, released)
     except ReleaseError as error:
         tally.fail(record.name, error, sample.sample_id)
-        return
-    tally.largest = max(tally.largest, int(np.abs(delta).max()))
+        return None
+    tally.largest = max(tally.largest, largest_level(delta))
     span = owner.budget.span(released.dtype)
     if pixels_sha256(released) != sample.released_sha256:
         tally.fail(record.name, "its pixels are not those that were released", sample.sample_id)
@@ -216,10 +219,11 @@ def _check_sample(
         tally.fail(record.name, f"levels {low} to {high} leave {span.low} to {span.high}", sample.sample_id)
     if len(tally.failures) == before:
         tally.pixels_held += released.size
+    return delta, original
 
 
 def _check_padding(
-    tally: _Tally, owner: OwnerSide, form: ReleaseFormat, record: FileRecord, released: StoredArray
+    tally: _Tally, form: ReleaseFormat, record: FileRecord, delta: StoredArray, original: StoredArray
 ) -> None:
     """Check that padding stayed as it was, and that nothing else became padding."""
     if len(record.samples) != 1:
@@ -228,8 +232,7 @@ def _check_padding(
     now = form.untouchable(path)
     if now is None:
         return
-    delta = owner.delta(sample, released.shape)
-    before = form.untouchable(path, owner.original(sample, released))
+    before = form.untouchable(path, original)
     if before is None or not np.array_equal(now, before) or bool((delta[now] != 0).any()):
         tally.fail(record.name, "its padding is not as it was in the source", sample.sample_id)
 
@@ -240,7 +243,7 @@ def _check_volume(tally: _Tally, owner: OwnerSide, sample_id: str, parts: list[i
     if sorted(parts) != list(range(shape[1] if len(shape) > 1 else 0)):
         tally.fail(sample_id, f"{len(set(parts))} slices are there, the ledger has {shape[1:2]}", sample_id)
         return
-    delta = owner.deltas.read([sample_id])[0].numpy().astype(np.int64)
+    delta = owner.deltas.read_region(sample_id, tuple(slice(0, size) for size in shape)).numpy()
     if not owner.budget.holds(delta):
         reached, allowed = owner.budget.measure(delta), owner.budget.radius_levels
         tally.fail(sample_id, f"changed by {reached:g} levels, the budget is {allowed:g}", sample_id)

@@ -22,6 +22,7 @@ from monai_unlearnable.release.paths import holds_nothing, locate
 from monai_unlearnable.release.plain_files import write_copy, write_list
 from monai_unlearnable.release.planned import PlannedFile, ReleasePlan
 from monai_unlearnable.release.records import FileRecord, SampleRecord
+from monai_unlearnable.release.slabs import slabs
 from monai_unlearnable.sources.base import Progress, Source
 from monai_unlearnable.stores.base import DeltaStore
 from monai_unlearnable.stores.mapped import MappedStore
@@ -71,7 +72,7 @@ def write_release(
     applied = _open_applied(source, store, ledger)
     records = _records_on_disk(folder, ledger, plan)
     ledger.append(())  # from here on the folder is known to be this run's
-    run = _Run(source, store, keys, applied, manifest_fields.budget, folder, formats_for(plan, ledger))
+    run = _Run(source, store, keys, applied, manifest_fields.budget, folder, formats_for(source, plan, ledger))
     done = {sample.sample_id for one in records.values() for sample in one.samples}
     missing = [one for one in plan.files if one.name not in records]
     for start in range(0, len(missing), _BATCH_FILES):
@@ -138,9 +139,12 @@ class _Run:
         if self.newest is not None and self.newest[0] == index:
             return self.newest[1:]
         sample_id, original = self.source.sample_ids[index], self.source.read(index)
-        delta = self.store.read([self.keys[index]])[0].numpy()
+        whole = tuple(slice(0, size) for size in original.shape)
+        delta = self.store.read_region(self.keys[index], whole).numpy()
         applied = off_padding(self.source, index, original, self.budget.apply(original, delta, where=sample_id))
-        self.applied.write([sample_id], torch.from_numpy(applied)[None])
+        for part in slabs(original.shape):
+            region = (*part, *whole[2:])
+            self.applied.write_region(sample_id, region, torch.from_numpy(applied[part]))
         protected = add_delta(original, applied)
         self.newest = (index, original, protected)
         return original, protected

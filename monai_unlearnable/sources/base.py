@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.data_block import level_range
 from monai_unlearnable.sources.image_file import ImageHeader
+from monai_unlearnable.sources.image_view import ImageView
 from monai_unlearnable.sources.skipped import SkippedFile
 from monai_unlearnable.types import StoredArray
 
@@ -93,6 +94,14 @@ class Source(ABC):
         """Return the file of the mask of image ``index``; None where the source has no masks."""
         return None
 
+    def mask_labels(self, index: int) -> NDArray[np.integer] | None:
+        """Return the mask of image ``index`` as labels of its voxels, ``(*space)``; None where it has none.
+
+        Raises:
+            SourceError: the mask cannot be read.
+        """
+        return None
+
     def check_image(self, index: int) -> None:
         """Decode image ``index`` and whatever belongs to it, and check that its header tells the truth.
 
@@ -103,6 +112,14 @@ class Source(ABC):
         said, found = (self.shape(index), self.dtype(index)), (image.shape, image.dtype)
         if said != found:
             raise SourceError(f"{self.path}: {sample_id}: the header says {said}, the pixels are {found}.")
+
+    def view(self, index: int) -> ImageView:
+        """Return how image ``index`` is shown to people; by default as its stored integers, of square pixels.
+
+        Raises:
+            SourceError: the file cannot be read.
+        """
+        return ImageView()
 
     def untouchable(self, index: int, image: StoredArray | None = None) -> NDArray[np.bool_] | None:
         """Return which values of image ``index`` must stay as they are (padding), in its shape; None if none must.

@@ -31,6 +31,8 @@ class BlockLayout:
         format: ``mha``, ``mhd`` or ``nrrd``.
         level_size: size of a level in the file's own unit.
         unit: ``HU`` or ``''``.
+        slope: size of a level with its sign.
+        intercept: value of level 0, in the file's own unit.
     """
 
     head: bytes
@@ -43,6 +45,8 @@ class BlockLayout:
     format: str
     level_size: float = 1.0
     unit: str = ""
+    slope: float = 1.0
+    intercept: float = 0.0
 
     @property
     def lasting_head(self) -> bytes:

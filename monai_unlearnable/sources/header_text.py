@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
 from monai_unlearnable.sources.file_errors import Refused
 
-__all__ = ["LARGEST_HEADER_BYTES", "HeaderField", "parse_float", "parse_sizes"]
+__all__ = ["LARGEST_HEADER_BYTES", "HeaderField", "parse_float", "parse_numbers", "parse_sizes"]
 
 LARGEST_HEADER_BYTES = 1 << 20
 """A text header that has not ended by here is taken for damage."""
@@ -58,3 +59,19 @@ def parse_float(text: str, *, name: str) -> float:
         return float(text)
     except ValueError:
         raise Refused(f"its header says {name} {text[:80]!r}, which is not a number.") from None
+
+
+def parse_numbers(text: str) -> tuple[float, ...]:
+    """Parse finite numbers that are separated by blanks, commas or brackets; none where one of them is no number.
+
+    For what a header says about how its image is shown: nothing is refused for it.
+
+    Example:
+        >>> parse_numbers("(0.5, 0,-2)"), parse_numbers("1 nan")
+        ((0.5, 0.0, -2.0), ())
+    """
+    try:
+        numbers = tuple(float(one) for one in re.split(r"[\s,()]+", text) if one)
+    except ValueError:
+        return ()
+    return numbers if all(map(math.isfinite, numbers)) else ()

@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_unlearnable.sources.image_view import ImageView
+
 __all__ = ["ImageFormat", "ImageHeader", "StoredValues"]
 
 StoredValues: TypeAlias = NDArray[np.integer | np.floating]
@@ -79,6 +81,15 @@ class ImageFormat(ABC):
             SourceError: the file cannot be read.
         """
         return None
+
+    def view(self, path: Path) -> ImageView:
+        """Read how the image is shown to people; by default as its stored numbers, of square pixels.
+
+        Raises:
+            SourceError: the file cannot be read, or is of a kind that is not handled.
+        """
+        header = self.header(path)
+        return ImageView(slopes=(header.level_size,), unit=header.unit)
 
     def untouchable(self, path: Path, image: StoredValues | None = None) -> NDArray[np.bool_] | None:
         """Return which values must stay as they are (padding), in the shape of :meth:`read`; None if none must.

@@ -15,7 +15,9 @@ from monai_unlearnable.sources.base import Source, Task
 from monai_unlearnable.sources.dicom import DicomSeries
 from monai_unlearnable.sources.image_file import ImageFormat, ImageHeader
 from monai_unlearnable.sources.image_formats import HANDLED_KINDS, format_of
+from monai_unlearnable.sources.image_view import ImageView
 from monai_unlearnable.sources.labels import check_names, check_unique
+from monai_unlearnable.sources.mask_labels import read_mask_labels
 from monai_unlearnable.sources.masks import check_mask
 from monai_unlearnable.sources.skipped import SkippedFile
 from monai_unlearnable.types import StoredArray
@@ -80,6 +82,13 @@ class ImageFileSource(Source):
         """Return the file of the mask of image ``index``; None where the source has no masks."""
         return self.path / self.masks[index] if self.masks else None
 
+    def mask_labels(self, index: int) -> NDArray[np.integer] | None:
+        """Return the mask of image ``index`` as labels; see :meth:`Source.mask_labels`."""
+        mask = self.mask_path(index)
+        if mask is None:
+            return None
+        return read_mask_labels(mask, image=self.file(index), image_format=self._format(index))
+
     def check_mask(self, index: int) -> None:
         """Read the mask of image ``index``, if it has one, and check that it lies on the image's grid.
 
@@ -140,6 +149,10 @@ class ImageFileSource(Source):
         """Read the stored integers of image ``index``, ``(channel, *space)``."""
         self.header(index)  # refuses floats
         return cast(StoredArray, self._format(index).read(self.file(index)))
+
+    def view(self, index: int) -> ImageView:
+        """Return how image ``index`` is shown; see :meth:`Source.view`."""
+        return self._format(index).view(self.file(index))
 
     def untouchable(self, index: int, image: StoredArray | None = None) -> NDArray[np.bool_] | None:
         """Return which values must stay as they are (padding); see :meth:`Source.untouchable`."""

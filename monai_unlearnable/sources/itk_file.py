@@ -12,16 +12,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.block_file import BlockLayout, BlockParts, check_layout, read_parts
 from monai_unlearnable.sources.data_block import level_range
 from monai_unlearnable.sources.file_errors import errors_name
 from monai_unlearnable.sources.float_levels import check_finite
 from monai_unlearnable.sources.image_file import ImageFormat, ImageHeader, StoredValues
+from monai_unlearnable.sources.image_view import ImageView, place
 from monai_unlearnable.sources.itk_geometry import metaimage_affine, nrrd_affine
 from monai_unlearnable.sources.metaimage_header import read_metaimage_layout
 from monai_unlearnable.sources.nrrd_header import read_nrrd_layout
 
-__all__ = ["BlockFormat", "MetaImageFile", "NrrdFile"]
+__all__ = ["BlockFormat", "MetaImageFile", "NrrdFile", "decode_block"]
 
 
 class BlockFormat(ImageFormat):
@@ -59,6 +61,23 @@ class BlockFormat(ImageFormat):
             unit=layout.unit,
         )
 
+    def view(self, path: Path) -> ImageView:
+        """Read how the image is shown; see :meth:`ImageFormat.view`."""
+        with errors_name(path, kind=self.kind):
+            layout = self.layout(path)
+        try:
+            affine = self.geometry(path)
+        except SourceError:  # numbers can be shown without knowing where they lie
+            affine = None
+        axes = len(layout.block.shape) - 1
+        return ImageView(
+            slopes=(layout.slope,),
+            intercepts=(layout.intercept,),
+            unit=layout.unit,
+            x_first=True,
+            placement=None if affine is None else place(affine[:3, :axes].T, directed=axes == 3),
+        )
+
     def parts(self, path: Path) -> BlockParts:
         """Read a whole file and take it apart.
 
@@ -70,10 +89,18 @@ class BlockFormat(ImageFormat):
 
     def read(self, path: Path) -> StoredValues:
         """Read the stored numbers, ``(channel, *space)``; see :meth:`ImageFormat.read`."""
-        parts = self.parts(path)
-        image = parts.layout.block.decode(parts.body)
-        check_finite(image, where=str(path))
-        return image
+        return decode_block(self.parts(path), path)
+
+
+def decode_block(parts: BlockParts, path: Path) -> StoredValues:
+    """Return the stored numbers of a file that is taken apart already, ``(channel, *space)``.
+
+    Raises:
+        SourceError: there are NaN or infinity among them; ``path`` is for the message.
+    """
+    image = parts.layout.block.decode(parts.body)
+    check_finite(image, where=str(path))
+    return image
 
 
 class MetaImageFile(BlockFormat):

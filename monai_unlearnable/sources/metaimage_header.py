@@ -9,7 +9,13 @@ import numpy as np
 from monai_unlearnable.sources.block_file import BlockLayout
 from monai_unlearnable.sources.data_block import DataBlock
 from monai_unlearnable.sources.file_errors import Refused
-from monai_unlearnable.sources.header_text import LARGEST_HEADER_BYTES, HeaderField, parse_float, parse_sizes
+from monai_unlearnable.sources.header_text import (
+    LARGEST_HEADER_BYTES,
+    HeaderField,
+    parse_float,
+    parse_numbers,
+    parse_sizes,
+)
 
 __all__ = ["LOCAL", "metaimage_fields", "read_metaimage_layout"]
 
@@ -45,6 +51,8 @@ def read_metaimage_layout(path: Path) -> BlockLayout:
     local = target in (LOCAL, "Local", "local")
     packed = _is_true(values.get("CompressedData", "False"))
     slope = parse_float(values.get("ElementToIntensityFunctionSlope", "1"), name="ElementToIntensityFunctionSlope")
+    slope = slope if slope and np.isfinite(slope) else 1.0
+    intercept = parse_numbers(values.get("ElementToIntensityFunctionOffset", "0"))
     redundant = [_LAST_KEY, "CompressedDataSize"] if packed else [_LAST_KEY]
     return BlockLayout(
         head=start[:head_bytes],
@@ -55,7 +63,9 @@ def read_metaimage_layout(path: Path) -> BlockLayout:
         packed_bytes=_packed_bytes(values) if packed else None,
         block=_block(values),
         format="mha" if local else "mhd",
-        level_size=abs(slope) if slope and np.isfinite(slope) else 1.0,
+        level_size=abs(slope),
+        slope=slope,
+        intercept=intercept[0] if len(intercept) == 1 else 0.0,
     )
 
 

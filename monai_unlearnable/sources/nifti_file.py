@@ -14,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
+from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from monai_unlearnable.sources.data_block import (
@@ -26,8 +27,9 @@ from monai_unlearnable.sources.data_block import (
 from monai_unlearnable.sources.file_errors import Refused, errors_name
 from monai_unlearnable.sources.float_levels import check_finite
 from monai_unlearnable.sources.image_file import ImageFormat, ImageHeader, StoredValues
+from monai_unlearnable.sources.image_view import ImageView, Placement, place
 
-__all__ = ["NiftiFile", "NiftiParts", "read_nifti_parts"]
+__all__ = ["NiftiFile", "NiftiParts", "decode_nifti", "read_nifti_parts"]
 
 _GZIP_SIGNATURE = b"\x1f\x8b"
 _START_BYTES = 544
@@ -92,12 +94,30 @@ class NiftiFile(ImageFormat):
             header = _read_layout(stream, path.stat().st_size, packed=packed).header
             return np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(header.get_best_affine(), dtype=np.float64)
 
+    def view(self, path: Path) -> ImageView:
+        """Read how the image is shown; see :meth:`ImageFormat.view`."""
+        with errors_name(path, kind="NIfTI"), _open_content(path) as (stream, packed):
+            header = _read_layout(stream, path.stat().st_size, packed=packed).header
+            slope, intercept = header.get_slope_inter()
+            placement = _placement(header)
+        return ImageView(
+            slopes=(float(slope or 1.0),), intercepts=(float(intercept or 0.0),), x_first=True, placement=placement
+        )
+
     def read(self, path: Path) -> StoredValues:
         """Read the stored numbers, ``(channel, *space)``; see :meth:`ImageFormat.read`."""
-        parts = read_nifti_parts(path)
-        image = parts.block.decode(parts.body)
-        check_finite(image, where=str(path))
-        return image
+        return decode_nifti(read_nifti_parts(path), path)
+
+
+def decode_nifti(parts: NiftiParts, path: Path) -> StoredValues:
+    """Return the stored numbers of a file that is taken apart already, ``(channel, *space)``.
+
+    Raises:
+        SourceError: there are NaN or infinity among them; ``path`` is for the message.
+    """
+    image = parts.block.decode(parts.body)
+    check_finite(image, where=str(path))
+    return image
 
 
 def read_nifti_parts(path: Path) -> NiftiParts:
@@ -152,6 +172,17 @@ def _read_layout(stream: IO[bytes], file_bytes: int, *, packed: bool) -> _Layout
     check_fits(block, content_bytes - int(offset), packed=False)
     header.get_slope_inter()  # raises where they are not numbers
     return _Layout(header, block, int(offset))
+
+
+def _placement(header: Any) -> Placement | None:
+    directed = int(header["qform_code"]) > 0 or int(header["sform_code"]) > 0
+    try:
+        affine = np.asarray(header.get_best_affine() if directed else header.get_base_affine(), dtype=np.float64)
+    except (ValueError, HeaderDataError):  # a quaternion that is none: the numbers can be shown all the same
+        return None
+    axes = min(3, len(header.get_data_shape()))
+    # NIfTI counts right and anterior as positive.
+    return place((affine[:3, :axes] * [[-1], [-1], [1]]).T, directed=directed)
 
 
 def _parse(start: bytes) -> Any:

@@ -148,8 +148,11 @@ class RecipeContext:
     def shares(self, *, faint_share: float) -> tuple[float, ...] | None:
         """Return the share of the radius that each class's pattern uses: fainter for :func:`faint_class`.
 
-        The classes of a multi-label set are its combinations of labels; None where those are too many.
+        The classes of a multi-label set are its combinations of labels; None where those are too many, or where there
+        is one class only, which no other is fainter than.
         """
+        if self.num_classes == 1 and self.source.task is Task.SINGLE_LABEL:
+            return None
         if self.source.task is Task.SINGLE_LABEL:
             faint = faint_class(self.source)
             return tuple(faint_share if at == faint else 1.0 for at in range(self.num_classes))

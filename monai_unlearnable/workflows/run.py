@@ -100,6 +100,7 @@ class ProtectionRun:
         check_writable(self.output, self.ledger)
         parse_radius(radius)
         check_files(self.source)
+        self._notices = find_notices(self.source, self.options)
         self._report_on = progress if progress is not None else _silent
         levels = survey(self.source, progress=self._report_on("reading"))
         self.budget = make_budget(radius, levels, norm)
@@ -177,7 +178,7 @@ class ProtectionRun:
             resumed=self.resumed,
             seconds=time.monotonic() - self._began,
             verification=verify_release(self.output, self.ledger, progress=self._report_on("verifying")),
-            notices=find_notices(self.source, self.options),
+            notices=self._notices,
             class_counts=count_labels(self.source),
             outcomes=find_outcomes(self.source, plan_release(self.source), read_ledger(self.ledger).files),
         )

@@ -6,13 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from monai.metrics import SSIMMetric
 from numpy.typing import NDArray
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from monai_unlearnable.audit.fidelity import measure_fidelity, psnr_db, ssim
+from monai_unlearnable.audit import distances
+from monai_unlearnable.audit.distances import difference_of, ssim
+from monai_unlearnable.audit.fidelity import measure_fidelity
 from monai_unlearnable.audit.loading import load_images
 from monai_unlearnable.sources import open_source
+from monai_unlearnable.sources.image_view import ImageView
 from tests.sources.test_nifti_file import save_nifti
 
 
@@ -55,7 +60,7 @@ def test_psnr_is_that_of_scikit_image_and_infinite_for_equal_images() -> None:
     released, clean = _pair(4, 1, 12, 12)
     released[3] = clean[3]
     expected = [peak_signal_noise_ratio(clean[one], released[one], data_range=255) for one in range(3)]
-    values = psnr_db(released, clean, peak=255)
+    values = [difference_of(one, two, ImageView()).psnr_db(255) for one, two in zip(released, clean, strict=True)]
     assert values[:3] == pytest.approx(expected)
     assert np.isinf(values[3])
 
@@ -118,3 +123,30 @@ def test_signed_images_have_the_full_scale_of_all_their_levels(tmp_path: Path) -
     assert found.psnr_db is not None and found.psnr_db.median == pytest.approx(20 * np.log10(4095 / 7))
     loaded = load_images(open_source(tmp_path / "c"))
     assert (loaded.full_scale, int(loaded.images.min()), int(loaded.images.max())) == (4095, -1024, 3000)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 13, 14, 12), (1, 2, 6, 9, 11)])
+def test_ssim_of_volumes_is_that_of_monai(shape: tuple[int, ...]) -> None:
+    released, clean = _pair(*shape)
+    window = min(11, (min(shape[2:]) - 1) // 2 * 2 + 1)
+    metric = SSIMMetric(spatial_dims=3, data_range=255, win_size=window)
+    expected = metric(torch.from_numpy(released).float(), torch.from_numpy(clean).float())
+    assert isinstance(expected, torch.Tensor)
+    assert ssim(released, clean, peak=255) == pytest.approx(expected.ravel().numpy(), abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 30, 12, 13), (2, 1, 30, 20)])
+def test_ssim_part_by_part_is_that_of_the_whole(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    released, clean = _pair(*shape)
+    whole = ssim(released, clean, peak=255)
+    monkeypatch.setattr(distances, "_PART_VALUES", 2 * released[:, :, 0].size * 3)
+    assert ssim(released, clean, peak=255) == pytest.approx(whole, abs=1e-6)
+
+
+def test_ssim_of_a_volume_is_that_of_scikit_image() -> None:
+    released, clean = _pair(14, 15, 16)
+    _, values = structural_similarity(
+        released, clean, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
+    )
+    found = ssim(released[None, None], clean[None, None], peak=255)[0]
+    assert found == pytest.approx(float(values[5:-5, 5:-5, 5:-5].mean()), abs=1e-4)

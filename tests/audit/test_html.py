@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from monai_unlearnable.audit import audit_release
-from monai_unlearnable.audit.figures import magnify, pick_examples
 from monai_unlearnable.audit.pairing import open_data
+from monai_unlearnable.audit.previews import pick_examples
 from tests.audit.tiny import RECIPE, write_folders
 
 HOSTILE = '<img src=x onerror="a&b">'
@@ -94,7 +94,8 @@ def test_pictures_show_exactly_the_stored_pixels(tmp_path: Path) -> None:
     clean = write_folders(tmp_path / "clean")
     data = open_data(write_folders(tmp_path / "release", swapped=True), clean=clean)
     example = pick_examples(data)[1]
-    shown = [_decode(one) for one in (example.clean, example.delta, example.released)]
+    (triple,) = example.triples
+    shown = [_decode(one) for one in (triple.clean, triple.delta, triple.released)]
     index = data.release.sample_ids.index(example.sample_id)
     original = data.clean.read(index)[0].astype(int)
     assert np.array_equal(shown[0], original)
@@ -102,26 +103,25 @@ def test_pictures_show_exactly_the_stored_pixels(tmp_path: Path) -> None:
     assert np.array_equal(shown[1], 128 + example.magnification * (shown[2].astype(int) - original))
 
 
-def test_a_large_image_is_shown_in_part_and_at_full_resolution(tmp_path: Path) -> None:
+def test_a_large_image_is_shown_whole_and_in_part_at_full_resolution(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        Image.fromarray(generator.integers(0, 200, size=(300, 500, 3)).astype(np.uint8)).save(tmp_path / name / "1.png")
+        pixels = generator.integers(1, 200, size=(300, 501, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / name / "1.png")
     data = open_data(tmp_path, clean=tmp_path, test=tmp_path)
-    example = pick_examples(data)[0]
-    assert example.is_part
-    assert np.array_equal(_decode(example.clean), np.moveaxis(data.clean.read(0), 0, -1)[22:278, 122:378])
+    whole, part = pick_examples(data)[0].triples
+    original = np.moveaxis(data.clean.read(0), 0, -1)
+    assert np.array_equal(_decode(part.clean), original[22:278, 122:378])
+    blocks = np.pad(original, ((0, 0), (0, 1), (0, 0)), mode="edge").reshape(150, 2, 251, 2, 3).mean(axis=(1, 3))
+    assert np.abs(_decode(whole.clean) - blocks).max() <= 0.5
+    assert [whole.aspect, part.aspect] == pytest.approx([501 / 300, 1.0])
 
 
-def test_an_unchanged_image_is_shown_as_mid_grey() -> None:
-    shown, magnification = magnify(np.zeros((1, 4, 4), np.int64), full_scale=4095)
-    assert (shown == 128).all()
-    assert magnification > 1
-
-
-def test_a_change_larger_than_mid_grey_is_clipped_and_not_wrapped() -> None:
-    shown, magnification = magnify(np.array([[-255, 0, 255]]), full_scale=255)
-    assert (shown.tolist(), magnification) == ([[0, 128, 255]], 1.0)
+def test_an_unchanged_image_is_shown_as_mid_grey(tmp_path: Path) -> None:
+    clean = write_folders(tmp_path)
+    (triple,) = pick_examples(open_data(clean, clean=clean))[0].triples
+    assert (_decode(triple.delta) == 128).all()
 
 
 def _decode(uri: str) -> np.ndarray:

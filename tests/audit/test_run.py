@@ -236,7 +236,7 @@ def test_a_hostile_manifest_is_ignored(release: Path, source: Path, tmp_path: Pa
 def test_the_schema_refuses_what_is_no_report(release: Path, source: Path, tmp_path: Path) -> None:
     content = _audit(release, source, tmp_path / "out", seeds=1).to_json()
     validate_report(content)
-    wrongs: tuple[dict[str, Any], ...] = ({"held": 1}, {"schema_version": 2}, {"recipes": []}, {"surplus": 0})
+    wrongs: tuple[dict[str, Any], ...] = ({"held": 1}, {"schema_version": 1}, {"recipes": []}, {"surplus": 0})
     for wrong in wrongs:
         with pytest.raises(jsonschema.ValidationError):
             validate_report({**content, **wrong})

@@ -35,15 +35,38 @@ class Size:
     delta_steps: int
     pictures: int
     memory_images: int
+    slices: int
+    slice_px: int
+    memory_slices: int
     clock: str = "wall"
 
     @classmethod
     def full(cls) -> Size:
-        return cls(quick=False, repeats=5, images=256, delta_steps=10, pictures=64, memory_images=300)
+        return cls(
+            quick=False,
+            repeats=5,
+            images=256,
+            delta_steps=10,
+            pictures=64,
+            memory_images=300,
+            slices=40,
+            slice_px=512,
+            memory_slices=400,
+        )
 
     @classmethod
     def small(cls) -> Size:
-        return cls(quick=True, repeats=1, images=4, delta_steps=2, pictures=2, memory_images=8)
+        return cls(
+            quick=True,
+            repeats=1,
+            images=4,
+            delta_steps=2,
+            pictures=2,
+            memory_images=8,
+            slices=4,
+            slice_px=16,
+            memory_slices=4,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

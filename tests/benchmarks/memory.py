@@ -87,7 +87,7 @@ def _protect(count: int) -> None:
         ).run()
 
 
-def _peak_mib() -> float:
+def peak_mib() -> float:
     """Return this process's peak resident memory in MiB.
 
     Linux hands ``ru_maxrss`` on from the process that starts another one, so a small child of a large parent would
@@ -106,7 +106,7 @@ def main() -> None:
     """Protect as many images as the first argument says, and print this process's peak memory in MiB."""
     torch.set_num_threads(1)
     _protect(int(sys.argv[1]))
-    print(_peak_mib())
+    print(peak_mib())
 
 
 if __name__ == "__main__":

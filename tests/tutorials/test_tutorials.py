@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
@@ -62,3 +63,21 @@ def test_protection_takes_fewer_than_thirty_lines(script: Path) -> None:
     lines = [line for line in added.splitlines() if line.strip() and not line.startswith("#")]
     assert 10 < len(lines) < 30
     assert all(len(line) <= 120 for line in lines)
+
+
+def test_the_demo_releases_a_whole_volume_and_gives_it_back(
+    request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("nilearn")
+    demo = runpy.run_path(str(Path(request.getfixturevalue("repository")) / "tutorials" / "demo.py"), run_name="demo")
+    levels = np.random.default_rng(0).integers(20, 200, (24, 20, 16)).astype(np.uint8)
+    volume = tmp_path / "brain.nii.gz"
+    nib.save(nib.Nifti1Image(levels, np.diag([1, 1, 2, 1])), volume)
+    assert demo["release_volume"](volume, tmp_path / "work") is True
+    released: Any = nib.load(tmp_path / "work" / "release" / "brain.nii.gz")
+    difference = np.asarray(released.dataobj).astype(np.int64) - levels
+    assert set(np.unique(difference)) == {-8, 8}
+    said = capsys.readouterr().out
+    assert f"protected volume: {tmp_path / 'work' / 'release' / 'brain.nii.gz'}" in said
+    assert "bit for bit: True" in said
+    assert demo["brain_file"]().is_file()

@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import cast
 
 from monai_unlearnable.release.formats.base import ReleaseFormat
+from monai_unlearnable.release.formats.newest import Newest
 from monai_unlearnable.release.formats.only_image import only_image
 from monai_unlearnable.release.hashing import bytes_sha256
 from monai_unlearnable.sources.block_file import BlockLayout
 from monai_unlearnable.sources.image_file import StoredValues
-from monai_unlearnable.sources.itk_file import BlockFormat, MetaImageFile, NrrdFile
+from monai_unlearnable.sources.itk_file import BlockFormat, MetaImageFile, NrrdFile, decode_block
 from monai_unlearnable.sources.metaimage_header import LOCAL, metaimage_fields
 from monai_unlearnable.types import StoredArray
 
 __all__ = ["BlockReleaseFormat", "MetaImageFormat", "NrrdFormat"]
+
+_LEVEL = 1
+"""More effort makes files of grey values hardly smaller and takes several times as long."""
 
 
 class BlockReleaseFormat(ReleaseFormat):
@@ -30,17 +34,20 @@ class BlockReleaseFormat(ReleaseFormat):
 
     reader: BlockFormat
 
+    def __init__(self) -> None:
+        self._newest = Newest(self.reader.parts)
+
     @abstractmethod
     def head(self, layout: BlockLayout, *, packed_bytes: int) -> bytes:
         """Return the header for numbers that take so many bytes in the file."""
 
     def read(self, path: Path) -> Iterator[StoredArray]:
         """Yield the one image of the file; see :meth:`ReleaseFormat.read`."""
-        yield cast(StoredArray, self.reader.read(path))
+        yield cast(StoredArray, decode_block(self._newest.of(path), path))
 
     def write(self, path: Path, *, template: Path, images: Iterator[StoredValues]) -> None:
         """Write the template with another image; see :meth:`ReleaseFormat.write`."""
-        parts = self.reader.parts(template)
+        parts = self._newest.of(template)
         block = parts.layout.block
         image = only_image(images, template=template, shape=block.shape, dtype=block.dtype.newbyteorder("="))
         body = _pack(block.encode(image), packing=parts.layout.packing)
@@ -49,7 +56,7 @@ class BlockReleaseFormat(ReleaseFormat):
 
     def untouched_sha256(self, path: Path) -> dict[str, str]:
         """Hash what lies before and after the numbers; see :meth:`ReleaseFormat.untouched_sha256`."""
-        parts = self.reader.parts(path)
+        parts = self._newest.of(path)
         return {"header": bytes_sha256(parts.layout.lasting_head), "tail": bytes_sha256(parts.tail)}
 
 
@@ -87,6 +94,6 @@ class NrrdFormat(BlockReleaseFormat):
 
 def _pack(body: bytes, *, packing: str) -> bytes:
     if packing == "zlib":
-        return zlib.compress(body, 6)
+        return zlib.compress(body, _LEVEL)
     # No name and no time, so that equal content gives equal files.
-    return gzip.compress(body, 6, mtime=0) if packing == "gzip" else body
+    return gzip.compress(body, _LEVEL, mtime=0) if packing == "gzip" else body

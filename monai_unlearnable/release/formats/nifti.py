@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import cast
 
 from monai_unlearnable.release.formats.base import ReleaseFormat
+from monai_unlearnable.release.formats.newest import Newest
 from monai_unlearnable.release.formats.only_image import only_image
 from monai_unlearnable.release.hashing import bytes_sha256
 from monai_unlearnable.sources.image_file import StoredValues
-from monai_unlearnable.sources.nifti_file import NiftiFile, read_nifti_parts
+from monai_unlearnable.sources.nifti_file import decode_nifti, read_nifti_parts
 from monai_unlearnable.types import StoredArray
 
 __all__ = ["NiftiFormat"]
+
+_LEVEL = 1
+"""As nibabel packs: more effort makes files of grey values hardly smaller and takes several times as long."""
 
 
 class NiftiFormat(ReleaseFormat):
@@ -26,13 +30,16 @@ class NiftiFormat(ReleaseFormat):
 
     name = "nifti"
 
+    def __init__(self) -> None:
+        self._newest = Newest(read_nifti_parts)
+
     def read(self, path: Path) -> Iterator[StoredArray]:
         """Yield the one image of the file; see :meth:`ReleaseFormat.read`."""
-        yield cast(StoredArray, NiftiFile().read(path))
+        yield cast(StoredArray, decode_nifti(self._newest.of(path), path))
 
     def write(self, path: Path, *, template: Path, images: Iterator[StoredValues]) -> None:
         """Write the template with another image; see :meth:`ReleaseFormat.write`."""
-        parts = read_nifti_parts(template)
+        parts = self._newest.of(template)
         dtype = parts.block.dtype.newbyteorder("=")
         image = only_image(images, template=template, shape=parts.block.shape, dtype=dtype)
         body = parts.block.encode(image)
@@ -40,10 +47,10 @@ class NiftiFormat(ReleaseFormat):
             if not parts.packed:
                 stream.writelines((parts.head, body, parts.tail))
                 return
-            with gzip.GzipFile(filename="", mode="wb", fileobj=stream, compresslevel=6, mtime=0) as packed:
+            with gzip.GzipFile(filename="", mode="wb", fileobj=stream, compresslevel=_LEVEL, mtime=0) as packed:
                 packed.writelines((parts.head, body, parts.tail))
 
     def untouched_sha256(self, path: Path) -> dict[str, str]:
         """Hash what lies before and after the numbers; see :meth:`ReleaseFormat.untouched_sha256`."""
-        parts = read_nifti_parts(path)
+        parts = self._newest.of(path)
         return {"header": bytes_sha256(parts.head), "tail": bytes_sha256(parts.tail)}

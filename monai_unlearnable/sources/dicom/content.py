@@ -57,6 +57,11 @@ class DicomContent:
         """Return the element of the top level, or None."""
         return next((one for one in self.elements if one.tag == tag), None)
 
+    def text(self, tag: int) -> str:
+        """Return the UID or code string of an element of the top level, without its padding; '' where there is none."""
+        element = self.find(tag)
+        return "" if element is None else bytes(element.value).decode("ascii", errors="replace").strip("\0 ")
+
 
 def is_dicom(path: Path) -> bool:
     """Tell whether a file is DICOM: by its preamble, or because it is a data set without one.

@@ -13,13 +13,18 @@ from monai_unlearnable.sources.dicom.cells import Cells, cells_to_levels, is_sig
 from monai_unlearnable.sources.dicom.content import DicomContent, parse_content
 from monai_unlearnable.sources.dicom.errors import errors_name
 from monai_unlearnable.sources.dicom.layout import PixelLayout, pixel_layout
-from monai_unlearnable.sources.dicom.padding import padding_voxels
+from monai_unlearnable.sources.dicom.padding import has_padding, padding_voxels
 from monai_unlearnable.sources.dicom.pixels import check_pixel_size, pixel_cells
 from monai_unlearnable.sources.dicom.rescale import read_rescale
+from monai_unlearnable.sources.dicom.view import read_frames_view
 from monai_unlearnable.sources.image_file import ImageFormat, ImageHeader, StoredValues
+from monai_unlearnable.sources.image_view import ImageView
 from monai_unlearnable.types import StoredArray
 
-__all__ = ["DicomHeader", "DicomImage", "LoadedDicom", "load_dicom", "read_dicom_header"]
+__all__ = ["DicomHeader", "DicomImage", "LoadedDicom", "decode_dicom", "load_dicom", "read_dicom_header"]
+
+
+_SOP_INSTANCE_UID, _SERIES_INSTANCE_UID = 0x00080018, 0x0020000E
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +36,13 @@ class DicomHeader(ImageHeader):
             largest of them, so that a budget made from it is exceeded nowhere.
         transfer_syntax: UID of how the pixels lie in the file.
         notices: what is odd about it and no error, in whole sentences.
+        uids: SOPInstanceUID and SeriesInstanceUID of the file (of a series: of all its files), where there are any.
     """
 
     level_sizes: tuple[float, ...]
     transfer_syntax: str
     notices: tuple[str, ...] = ()
+    uids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -69,19 +76,35 @@ class LoadedDicom:
         return padding_voxels(self.content, cells, self.layout)
 
 
-def load_dicom(path: Path, *, allow_lossy: bool = False) -> LoadedDicom:
+def load_dicom(path: Path | LoadedDicom, *, allow_lossy: bool = False) -> LoadedDicom:
     """Read a file and decode its pixels.
 
     Args:
-        path: the file.
+        path: the file; one that was read already is given back as it is.
         allow_lossy: take pixels that were compressed with loss.
 
     Raises:
         SourceError: the file is damaged, cut short, or of a kind that is not handled.
     """
+    if isinstance(path, LoadedDicom):
+        return path
     with errors_name(path):
         data = path.read_bytes()
-        content = parse_content(data, path)
+        return decode_dicom(parse_content(data, path), data=data, allow_lossy=allow_lossy)
+
+
+def decode_dicom(content: DicomContent, *, data: bytes, allow_lossy: bool = False) -> LoadedDicom:
+    """Decode the pixels of a file that is split already.
+
+    Args:
+        content: the file.
+        data: its bytes.
+        allow_lossy: take pixels that were compressed with loss.
+
+    Raises:
+        SourceError: the pixels are damaged, cut short, or of a kind that is not handled.
+    """
+    with errors_name(content.path):
         layout = pixel_layout(content, allow_lossy=allow_lossy)
         return LoadedDicom(content, layout, pixel_cells(content, layout, data=data))
 
@@ -105,6 +128,7 @@ def read_dicom_header(content: DicomContent, *, allow_lossy: bool) -> DicomHeade
         unit=rescale.unit,
         level_sizes=rescale.level_sizes,
         transfer_syntax=content.transfer_syntax,
+        uids=frozenset(filter(None, map(content.text, (_SOP_INSTANCE_UID, _SERIES_INSTANCE_UID)))),
     )
 
 
@@ -128,8 +152,20 @@ class DicomImage(ImageFormat):
         """Read the stored integers, ``(sample, [frame,] row, column)``; see :meth:`ImageFormat.read`."""
         return load_dicom(path, allow_lossy=self.allow_lossy).levels
 
+    def view(self, path: Path) -> ImageView:
+        """Read how the image is shown; see :meth:`ImageFormat.view`."""
+        with errors_name(path):
+            content = parse_content(path.read_bytes(), path)
+            frames = pixel_layout(content, allow_lossy=self.allow_lossy).frames
+            return read_frames_view(content.dataset, frames=frames)
+
     def untouchable(self, path: Path, image: StoredValues | None = None) -> NDArray[np.bool_] | None:
         """Return which voxels are padding; see :meth:`ImageFormat.untouchable`."""
         with errors_name(path):
-            loaded = load_dicom(path, allow_lossy=self.allow_lossy)
+            data = path.read_bytes()
+            content = parse_content(data, path)
+            if not has_padding(content):  # nothing needs to be decoded to know that
+                check_pixel_size(content, pixel_layout(content, allow_lossy=self.allow_lossy))
+                return None
+            loaded = decode_dicom(content, data=data, allow_lossy=self.allow_lossy)
             return loaded.padding if image is None else loaded.padding_of(image)

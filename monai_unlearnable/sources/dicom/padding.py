@@ -9,9 +9,14 @@ from monai_unlearnable.sources.dicom.cells import Cells, cells_to_levels
 from monai_unlearnable.sources.dicom.content import DicomContent
 from monai_unlearnable.sources.dicom.layout import PixelLayout
 
-__all__ = ["padding_range", "padding_voxels"]
+__all__ = ["has_padding", "padding_range", "padding_voxels"]
 
 _VALUE, _RANGE_LIMIT = 0x00280120, 0x00280121
+
+
+def has_padding(content: DicomContent) -> bool:
+    """Tell whether a file names a padding value at all, from its header."""
+    return content.find(_VALUE) is not None
 
 
 def padding_range(content: DicomContent, layout: PixelLayout) -> tuple[int, int] | None:

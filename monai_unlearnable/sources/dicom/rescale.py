@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
-__all__ = ["Rescale", "read_rescale"]
+__all__ = ["Rescale", "frame_groups", "read_linear_rescale", "read_rescale"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,35 @@ def read_rescale(dataset: Dataset, *, frames: int) -> Rescale:
         sizes.append(_level_size(found))
         units.add(_unit(found, str(dataset.get("Modality", ""))))
     return Rescale(tuple(sizes), units.pop() if len(units) == 1 else "")
+
+
+def frame_groups(dataset: Dataset, *, frames: int) -> tuple[tuple[Dataset, ...], ...]:
+    """Return for each frame where its functional groups stand: its own first, then those that all frames share."""
+    shared, own = (_items(dataset, f"{whose}FunctionalGroupsSequence") for whose in ("Shared", "PerFrame"))
+    return tuple((*own[frame : frame + 1], *shared[:1]) for frame in range(frames))
+
+
+def read_linear_rescale(dataset: Dataset, *, frames: int) -> tuple[tuple[float, float], ...]:
+    """Read for each frame ``RescaleSlope`` with its sign and ``RescaleIntercept``; 1.0 and 0.0 where there are none.
+
+    Raises:
+        ValueError: a slope is no number, zero or not finite.
+    """
+    found = []
+    for groups in frame_groups(dataset, frames=frames):
+        source = _transformation(groups) or dataset
+        size = _level_size(source)
+        negative = source.get("RescaleSlope") not in (None, "") and float(source.RescaleSlope) < 0
+        found.append((-size if negative else size, _intercept(source)))
+    return tuple(found)
+
+
+def _intercept(dataset: Dataset) -> float:
+    try:
+        value = float(dataset.get("RescaleIntercept") or 0)
+    except (TypeError, ValueError):
+        return 0.0
+    return value if math.isfinite(value) else 0.0
 
 
 def _items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,9 @@ from monai_unlearnable.sources.dicom.content import is_dicom, read_content
 from monai_unlearnable.sources.dicom.geometry import SliceOrder, order_slices
 from monai_unlearnable.sources.dicom.image import DicomHeader, LoadedDicom, load_dicom
 from monai_unlearnable.sources.dicom.slices import SliceFacts, read_slice_facts
+from monai_unlearnable.sources.dicom.view import series_view
 from monai_unlearnable.sources.image_file import ImageFormat, StoredValues
+from monai_unlearnable.sources.image_view import ImageView
 from monai_unlearnable.types import StoredArray
 
 __all__ = ["DicomSeries"]
@@ -36,13 +38,16 @@ class DicomSeries(ImageFormat):
 
     allow_lossy: bool = False
     name = "dicom"
+    _orders: dict[Path, SliceOrder] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def order(self, path: Path) -> SliceOrder:
-        """Return the slices in their order, from their headers.
+        """Return the slices in their order, from their headers; read once, then remembered.
 
         Raises:
             SourceError: a file cannot be read, or the files are not the slices of one volume.
         """
+        if path in self._orders:
+            return self._orders[path]
         slices, notices = [], []
         for file, reason in _files(path):
             if reason:
@@ -52,7 +57,8 @@ class DicomSeries(ImageFormat):
         if not slices:
             raise SourceError(f"{path}: holds no DICOM file. Name the folder of the slices themselves.")
         order = order_slices(slices, folder=path)
-        return replace(order, notices=(*notices, *order.notices))
+        self._orders[path] = replace(order, notices=(*notices, *order.notices))
+        return self._orders[path]
 
     def files(self, path: Path) -> tuple[Path, ...]:
         """Return the files of the slices, in the order of the slice axis.
@@ -80,6 +86,17 @@ class DicomSeries(ImageFormat):
             level_sizes=sizes,
             unit=units.pop() if len(units) == 1 else "",
             notices=notices,
+            uids=frozenset().union(*(one.uids for one in headers)),
+        )
+
+    def view(self, path: Path) -> ImageView:
+        """Read how the volume is shown; see :meth:`ImageFormat.view`."""
+        order = self.order(path)
+        units = {one.header.unit for one in order.slices}
+        return series_view(
+            [one.view for one in order.slices],
+            unit=units.pop() if len(units) == 1 else "",
+            affine=series_affine(order),
         )
 
     def read(self, path: Path) -> StoredArray:
@@ -93,6 +110,8 @@ class DicomSeries(ImageFormat):
     def untouchable(self, path: Path, image: StoredValues | None = None) -> NDArray[np.bool_] | None:
         """Return which voxels are padding; see :meth:`ImageFormat.untouchable`."""
         order = self.order(path)
+        if not any(one.has_padding for one in order.slices):
+            return None
         masks = [
             one.padding if image is None else one.padding_of(image[:, index])
             for index, one in enumerate(self._loaded(order))

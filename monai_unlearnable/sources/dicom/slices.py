@@ -14,6 +14,8 @@ from pydicom.dataset import Dataset
 from monai_unlearnable.sources.dicom.content import DicomContent
 from monai_unlearnable.sources.dicom.errors import errors_name
 from monai_unlearnable.sources.dicom.image import DicomHeader, read_dicom_header
+from monai_unlearnable.sources.dicom.padding import has_padding
+from monai_unlearnable.sources.dicom.view import SliceView, read_slice_view
 
 __all__ = ["SliceFacts", "read_slice_facts"]
 
@@ -27,6 +29,8 @@ class SliceFacts:
     Attributes:
         path: the file.
         header: shape, type and units.
+        view: how it is shown.
+        has_padding: whether it names a padding value.
         same: attributes in which the files of one series must agree, by keyword.
         orientation: ImageOrientationPatient, ``(2, 3)``: direction of a row and of a column; None where absent.
         position: ImagePositionPatient, ``(3,)`` in mm; None where absent.
@@ -35,6 +39,8 @@ class SliceFacts:
 
     path: Path
     header: DicomHeader
+    view: SliceView
+    has_padding: bool
     same: tuple[tuple[str, str], ...]
     orientation: NDArray[np.float64] | None
     position: NDArray[np.float64] | None
@@ -63,6 +69,8 @@ def read_slice_facts(content: DicomContent, *, allow_lossy: bool) -> SliceFacts:
         return SliceFacts(
             path=content.path,
             header=header,
+            view=read_slice_view(dataset),
+            has_padding=has_padding(content),
             same=tuple(same.items()),
             orientation=orientation,
             position=_numbers(dataset, "ImagePositionPatient", 3),

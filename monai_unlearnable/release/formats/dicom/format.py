@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,9 @@ from monai_unlearnable.release.formats.dicom.identity import ReleaseIdentity
 from monai_unlearnable.release.formats.dicom.protect import write_protected
 from monai_unlearnable.release.formats.dicom.restore import changed_elements, write_restored
 from monai_unlearnable.release.formats.dicom.untouched import untouched_parts
-from monai_unlearnable.sources.dicom.content import read_content
+from monai_unlearnable.release.formats.newest import Newest
 from monai_unlearnable.sources.dicom.errors import errors_name
-from monai_unlearnable.sources.dicom.image import DicomImage, load_dicom
+from monai_unlearnable.sources.dicom.image import LoadedDicom, load_dicom
 from monai_unlearnable.types import StoredArray
 
 __all__ = ["DicomFormat"]
@@ -39,17 +40,22 @@ class DicomFormat(ReleaseFormat):
     keep_compressed: bool = False
     drop_private: bool = False
     name = "dicom"
+    _newest: Newest[LoadedDicom] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        newest = Newest(partial(load_dicom, allow_lossy=self.allow_lossy))
+        object.__setattr__(self, "_newest", newest)
 
     def read(self, path: Path) -> Iterator[StoredArray]:
         """Yield the one image of the file; see :meth:`ReleaseFormat.read`."""
-        yield load_dicom(path, allow_lossy=self.allow_lossy).levels
+        yield self._newest.of(path).levels
 
     def write(self, path: Path, *, template: Path, images: Iterator[StoredArray]) -> None:
         """Write the one image with a new identity; see :meth:`ReleaseFormat.write`."""
         if self.identity is None:
             raise ReleaseError(f"{template}: a DICOM file is protected under a new identity; give one.")
         image = _first(images, template)
-        write_protected(path, template=template, image=image, identity=self.identity, allow_lossy=self.allow_lossy)
+        write_protected(path, template=self._newest.of(template), image=image, identity=self.identity)
         if next(images, None) is not None:
             path.unlink()
             raise ReleaseError(f"{template}: holds one image, more were given.")
@@ -58,22 +64,22 @@ class DicomFormat(ReleaseFormat):
         """Hash everything that releasing leaves as it is; see :meth:`ReleaseFormat.untouched_sha256`."""
         with errors_name(path):
             drop_private = self.drop_private or (self.identity is not None and self.identity.drop_private)
-            return untouched_parts(read_content(path), drop_private=drop_private)
+            return untouched_parts(self._newest.of(path).content, drop_private=drop_private)
 
     def untouchable(self, path: Path, image: StoredArray | None = None) -> NDArray[np.bool_] | None:
         """Return which voxels are padding; see :meth:`ReleaseFormat.untouchable`."""
-        return DicomImage(allow_lossy=self.allow_lossy).untouchable(path, image)
+        with errors_name(path):
+            loaded = self._newest.of(path)
+            return loaded.padding if image is None else loaded.padding_of(image)
 
     def keep(self, template: Path, *, released: Path) -> str:
         """Return the elements that releasing changed; see :meth:`ReleaseFormat.keep`."""
-        record = changed_elements(
-            template, released=released, keep_compressed=self.keep_compressed, allow_lossy=self.allow_lossy
-        )
+        record = changed_elements(self._newest.of(template), released=released, keep_compressed=self.keep_compressed)
         return record.decode("ascii")
 
     def restore(self, path: Path, *, released: Path, images: Iterator[StoredArray], kept: str) -> None:
         """Write the original, byte by byte unless it was compressed; see :meth:`ReleaseFormat.restore`."""
-        write_restored(path, released=released, image=_first(images, released), record=kept.encode())
+        write_restored(path, released=self._newest.of(released), image=_first(images, released), record=kept.encode())
         if next(images, None) is not None:
             raise ReleaseError(f"{released}: holds one image, more were given.")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from monai_unlearnable.release.formats.dicom import tags
-from monai_unlearnable.release.formats.dicom.edit import identified, value_text
+from monai_unlearnable.release.formats.dicom.edit import identified
 from monai_unlearnable.release.formats.dicom.identity import ReleaseIdentity
 from monai_unlearnable.release.formats.dicom.uids import UidMap
+from monai_unlearnable.sources.base import Source
+from monai_unlearnable.sources.dicom import DicomHeader
 from monai_unlearnable.sources.dicom.content import read_content
 from monai_unlearnable.sources.dicom.errors import errors_name
 
@@ -30,15 +31,11 @@ def check_identifiable(files: Iterable[Path]) -> None:
             identified(read_content(file), identity)
 
 
-def known_uids(files: Iterable[Path]) -> frozenset[str]:
-    """Return SOPInstanceUID and SeriesInstanceUID of every file.
+def known_uids(source: Source) -> frozenset[str]:
+    """Return SOPInstanceUID and SeriesInstanceUID of every file, from the headers that the source has read.
 
     Raises:
         SourceError: a file cannot be read.
     """
-    found: set[str] = set()
-    for file in files:
-        content = read_content(file)
-        elements = (content.find(tags.SOP_INSTANCE_UID), content.find(tags.SERIES_INSTANCE_UID))
-        found.update(value_text(one) for one in elements if one is not None)
-    return frozenset(found - {""})
+    headers = (source.header(index) for index in range(len(source)))
+    return frozenset[str]().union(*(one.uids for one in headers if isinstance(one, DicomHeader)))

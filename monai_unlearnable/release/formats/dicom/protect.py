@@ -38,7 +38,12 @@ class WrittenDicom:
 
 
 def write_protected(
-    path: Path, *, template: Path, image: StoredArray, identity: ReleaseIdentity, allow_lossy: bool = False
+    path: Path,
+    *,
+    template: Path | LoadedDicom,
+    image: StoredArray,
+    identity: ReleaseIdentity,
+    allow_lossy: bool = False,
 ) -> WrittenDicom:
     """Write a copy of ``template`` with other pixels and a new identity.
 
@@ -49,7 +54,7 @@ def write_protected(
 
     Args:
         path: where to write; the caller sees to it that a half-written file is never seen.
-        template: the source's file.
+        template: the source's file, or what was read of it.
         image: stored integers, ``(sample, [frame,] row, column)``, of the template's shape and type.
         identity: how the files of this release are named.
         allow_lossy: take pixels that were compressed with loss; they are written uncompressed.
@@ -59,7 +64,7 @@ def write_protected(
         SourceError: the template cannot be read.
     """
     loaded = load_dicom(template, allow_lossy=allow_lossy)
-    with errors_name(template):
+    with errors_name(loaded.content.path):
         content, layout = loaded.content, loaded.layout
         check_image(image, loaded)
         _check_padding(image, loaded)

@@ -29,14 +29,14 @@ __all__ = ["changed_elements", "write_restored"]
 
 
 def changed_elements(
-    template: Path, *, released: Path, keep_compressed: bool = False, allow_lossy: bool = False
+    template: Path | LoadedDicom, *, released: Path, keep_compressed: bool = False, allow_lossy: bool = False
 ) -> bytes:
     """Return what :func:`write_restored` needs besides the released file and its original levels, as JSON.
 
     It holds old UIDs and other elements of the original: it belongs into the ledger, never into a release.
 
     Args:
-        template: the source's file.
+        template: the source's file, or what was read of it.
         released: its protected copy.
         keep_compressed: keep compressed pixel data as well (as large as they are), so that the very file comes back.
             Otherwise its pixels come back bit for bit, but compressed anew or uncompressed.
@@ -46,21 +46,21 @@ def changed_elements(
         SourceError: one of the files cannot be read.
     """
     loaded = load_dicom(template, allow_lossy=allow_lossy)
-    with errors_name(template):
+    with errors_name(loaded.content.path):
         sign_extended = is_sign_extended(loaded.cells, loaded.layout)
         copy = read_content(released)
         record = record_of(loaded.content, copy, sign_extended=sign_extended, keep_compressed=keep_compressed)
         return record.to_bytes()
 
 
-def write_restored(path: Path, *, released: Path, image: StoredArray, record: bytes) -> None:
+def write_restored(path: Path, *, released: Path | LoadedDicom, image: StoredArray, record: bytes) -> None:
     """Write the original again: its data set and its pixels.
 
     A file that was not compressed comes back byte by byte (a deflated one once inflated).
 
     Args:
         path: where to write; the caller sees to it that a half-written file is never seen.
-        released: the protected copy.
+        released: the protected copy, or what was read of it.
         image: the original's stored integers, ``(sample, [frame,] row, column)``.
         record: from :func:`changed_elements`.
 
@@ -71,7 +71,7 @@ def write_restored(path: Path, *, released: Path, image: StoredArray, record: by
     """
     kept = read_record(record)
     loaded = load_dicom(released)
-    with errors_name(released):
+    with errors_name(loaded.content.path):
         check_image(image, loaded)
         elements = tuple(_original_elements(kept, loaded))
         meta, _ = parse_meta(kept.meta, 0)
@@ -82,7 +82,7 @@ def write_restored(path: Path, *, released: Path, image: StoredArray, record: by
             cells = levels_to_cells(image, loaded.cells, loaded.layout, sign_extended=kept.sign_extended)
             data, _ = with_pixels(elements, replace(loaded, content=content), cells)
         if kept.has_pixels or kept.transfer_syntax in NATIVE:
-            _check_whole(data, released, kept)
+            _check_whole(data, loaded.content.path, kept)
     path.write_bytes(data)
 
 

@@ -1,0 +1,76 @@
+"""The numbers of a mask on the grid of its image, whatever order the mask's own file has its axes in."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from monai_unlearnable.sources.file_errors import errors_name
+from monai_unlearnable.sources.image_file import ImageFormat, StoredValues
+from monai_unlearnable.sources.image_formats import format_of
+from monai_unlearnable.sources.picture_file import PictureFile
+
+__all__ = ["read_mask_labels"]
+
+_NUMBER_MODES = ("1", "L", "P", "I;16")
+"""Modes of pictures whose pixels are one number; those of colours are no labels."""
+
+
+def read_mask_labels(mask: Path, *, image: Path, image_format: ImageFormat) -> NDArray[np.integer] | None:
+    """Read a mask that was checked (see :func:`check_mask`) as labels of the image's voxels.
+
+    Args:
+        mask: the mask's file.
+        image: the image's file, or the folder of its series.
+        image_format: reader of the image.
+
+    Returns:
+        ``(*space)`` of the image; None where the mask holds colours, several channels or numbers that are no labels
+        (fractions, or below 0).
+
+    Raises:
+        SourceError: a file cannot be read.
+    """
+    form = format_of(mask)
+    if form is None:
+        return None
+    if isinstance(form, PictureFile):
+        return _read_picture(mask)
+    values = form.read(mask)
+    labels = _as_labels(values[0]) if len(values) == 1 else None
+    ours, theirs = image_format.geometry(image), form.geometry(mask)
+    if labels is None or ours is None or theirs is None:
+        return labels
+    return _turned(labels, np.linalg.inv(theirs) @ ours)
+
+
+def _as_labels(values: StoredValues) -> NDArray[np.integer] | None:
+    if values.min() < 0 or (values.dtype.kind == "f" and not np.array_equal(values, np.rint(values))):
+        return None
+    return cast("NDArray[np.integer]", values.astype(np.int64) if values.dtype.kind == "f" else values)
+
+
+def _turned(labels: NDArray[np.integer], between: NDArray[np.float64]) -> NDArray[np.integer]:
+    """Swap and turn axes; ``between`` takes the image's indices to the mask's."""
+    steps = np.rint(between[: labels.ndim, : labels.ndim]).astype(int)
+    axes = [int(np.abs(steps[:, axis]).argmax()) for axis in range(labels.ndim)]
+    if sorted(axes) != list(range(labels.ndim)):  # not one grid: the check of masks says so
+        return labels
+    backwards = [steps[axis, at] < 0 for at, axis in enumerate(axes)]
+    return labels.transpose(axes)[tuple(slice(None, None, -1 if one else 1) for one in backwards)]
+
+
+def _read_picture(path: Path) -> NDArray[np.integer] | None:
+    with (
+        errors_name(path, kind="picture"),
+        Image.open(io.BytesIO(path.read_bytes()), formats=("PNG", "JPEG", "BMP")) as picture,
+    ):
+        if picture.mode not in _NUMBER_MODES:
+            return None
+        numbers: NDArray[np.integer] = np.asarray(picture)
+    return numbers.astype(np.uint8) if numbers.dtype == np.bool_ else numbers
