@@ -26,6 +26,8 @@ __all__ = [
     "PerSampleFlag",
     "StoredArray",
     "StoredLevels",
+    "StoredValues",
+    "Windows",
 ]
 
 Images: TypeAlias = Float[Tensor, "batch channel *space"]
@@ -35,7 +37,10 @@ Deltas: TypeAlias = Float[Tensor, "batch channel *space"]
 """Deltas in levels, float32 while they are optimised."""
 
 StoredLevels: TypeAlias = Int[Tensor, "batch channel *space"]
-"""Deltas in whole levels, as a store keeps them (int8 or int16)."""
+"""Deltas in whole levels, as a store keeps them (int8, int16 or int32)."""
+
+Windows: TypeAlias = Float[Tensor, "batch 2"]
+"""Lower and upper end of each image's window, in levels."""
 
 ClassLabels: TypeAlias = Int[Tensor, " batch"]
 """One class index for each image, int64."""
@@ -56,3 +61,6 @@ PerSampleFlag: TypeAlias = Bool[Tensor, " batch"]
 
 StoredArray: TypeAlias = NDArray[np.integer]
 """Stored integers of one image, channel first: (channel, *space)."""
+
+StoredValues: TypeAlias = NDArray[np.integer | np.floating]
+"""Stored numbers of one image, (channel, *space): integers, or the floats of a floating-point file."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from monai_unlearnable.sources.image_view import ImageView
-from monai_unlearnable.types import StoredArray
+from monai_unlearnable.types import StoredValues
 
 __all__ = ["Differences", "absolute_difference", "difference_of", "ssim"]
 
@@ -51,7 +51,7 @@ class Differences:
         return 10 * math.log10(peak**2 / self.mean_squared) if self.mean_squared else math.inf
 
 
-def difference_of(released: StoredArray, original: StoredArray, view: ImageView) -> Differences:
+def difference_of(released: StoredValues, original: StoredValues, view: ImageView) -> Differences:
     """Measure one pair.
 
     Args:
@@ -78,7 +78,7 @@ def difference_of(released: StoredArray, original: StoredArray, view: ImageView)
     return Differences(largest[0], mean, squared, share, largest[1], unit)
 
 
-def absolute_difference(released: StoredArray, original: StoredArray) -> NDArray[Any]:
+def absolute_difference(released: StoredValues, original: StoredValues) -> NDArray[Any]:
     """Return ``|released - original|`` without overflow: int64 of integers, float64 of floats; in the same shape.
 
     Example:
@@ -91,7 +91,7 @@ def absolute_difference(released: StoredArray, original: StoredArray) -> NDArray
     return difference
 
 
-def ssim(released: StoredArray, original: StoredArray, *, peak: float) -> NDArray[np.float64]:
+def ssim(released: StoredValues, original: StoredValues, *, peak: float) -> NDArray[np.float64]:
     """Structural similarity of each image as MONAI's ``SSIMMetric`` has it: Gaussian window, sigma 1.5, 11 px at most.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from monai_unlearnable.audit.distances import Differences, difference_of, ssim
 from monai_unlearnable.audit.regions import RegionChange, merge_regions, region_changes
 from monai_unlearnable.sources.base import Source
-from monai_unlearnable.types import StoredArray
+from monai_unlearnable.sources.stored_levels import is_floating
+from monai_unlearnable.types import StoredValues
 
 __all__ = ["Fidelity", "Spread", "measure_fidelity"]
 
@@ -42,8 +43,9 @@ class Fidelity:
         changed_share: share of an image's values that differ, in [0, 1].
         psnr_db: peak signal-to-noise ratio in dB; unchanged images (infinite) left out, None if all are.
         ssim: structural similarity; None where images are smaller than 3 pixels.
-        full_scale: the data range that PSNR and SSIM take, in levels: the smallest ``2**bits - 1`` that holds every
-            original; of signed images it counts from their lowest level.
+        full_scale: the data range that PSNR and SSIM take, in levels: the smallest ``2**bits - 1``, at least 255, that
+            holds all levels of an original (of signed images it counts from the lowest), or what the values of a
+            floating-point one span; None where originals have several.
         unit: ``HU`` where every file says so, else ``''``: whatever each file's own values mean.
         max_abs_unit: largest |delta| of an image in that unit (levels times the file's slope).
         mean_abs_unit: mean |delta| of an image in that unit.
@@ -58,7 +60,7 @@ class Fidelity:
     changed_share: Spread | None
     psnr_db: Spread | None
     ssim: Spread | None
-    full_scale: float
+    full_scale: float | None
     unit: str = ""
     max_abs_unit: Spread | None = None
     mean_abs_unit: Spread | None = None
@@ -87,22 +89,25 @@ def measure_fidelity(
         ValueError: labels lie on another grid than their image.
     """
     comparable = [pair for pair in pairs if release.shape(pair[0]) == clean.shape(pair[1])]
-    full_scale = _full_scale(clean.read(index) for _, index in comparable)
     columns: dict[str, list[float]] = {name: [] for name in (*Differences.__dataclass_fields__, "psnr", "ssim")}
-    regions, units = [], set()
+    regions, units, scales = [], set(), set()
     for part in _batches(clean, comparable):
         released = np.stack([release.read(one) for one, _ in part])
         original = np.stack([clean.read(one) for _, one in part])
+        full_scales = [_full_scale(one) for one in original]
+        scales.update(full_scales)
         for at, (_, index) in enumerate(part):
             view = clean.view(index)
             marked = None if labels is None else labels(index)
             found = difference_of(released[at], original[at], view)
             for name, value in vars(found).items():
                 columns[name].append(value)
-            columns["psnr"].append(found.psnr_db(full_scale))
+            columns["psnr"].append(found.psnr_db(full_scales[at]))
             regions.append(region_changes(released[at], original[at], view, labels=marked, names=label_names))
             units.add(view.unit)
-        columns["ssim"] += ssim(released, original, peak=full_scale).tolist()
+        for scale in set(full_scales):
+            alike = np.array(full_scales) == scale
+            columns["ssim"] += ssim(released[alike], original[alike], peak=scale).tolist()
     return Fidelity(
         images=len(comparable),
         unchanged_images=sum(one == 0 for one in columns["max_abs"]),
@@ -112,7 +117,7 @@ def measure_fidelity(
         changed_share=_spread(columns["changed_share"]),
         psnr_db=_spread(columns["psnr"]),
         ssim=_spread(columns["ssim"]),
-        full_scale=full_scale,
+        full_scale=scales.pop() if len(scales) == 1 else None,
         unit=units.pop() if len(units) == 1 else "",
         max_abs_unit=_spread(columns["max_abs_unit"]),
         mean_abs_unit=_spread(columns["mean_abs_unit"]),
@@ -120,11 +125,11 @@ def measure_fidelity(
     )
 
 
-def _full_scale(images: Iterable[StoredArray]) -> float:
-    lowest, brightest = 0, int(np.iinfo(np.uint8).max)
-    for one in images:
-        lowest, brightest = min(lowest, int(one.min())), max(brightest, int(one.max()))
-    return float(2 ** (brightest - lowest).bit_length() - 1)
+def _full_scale(image: StoredValues) -> float:
+    lowest, brightest = image.min(), image.max()
+    if is_floating(image.dtype):
+        return float(brightest) - float(lowest) or 1.0
+    return float(2 ** (max(int(brightest), 255) - min(int(lowest), 0)).bit_length() - 1)
 
 
 def _batches(clean: Source, pairs: Sequence[tuple[int, int]]) -> Iterator[Sequence[tuple[int, int]]]:

@@ -14,9 +14,13 @@ from torch.nn import functional
 
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.base import Source, Task
-from monai_unlearnable.types import Labels, StoredArray
+from monai_unlearnable.sources.intensity import intensity_window
+from monai_unlearnable.sources.stored_levels import is_floating
+from monai_unlearnable.types import Labels, StoredValues, Windows
 
 __all__ = ["ImageSet", "labels_by_name", "load_images"]
+
+_BYTE_WINDOW = (0.0, 255.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,18 +28,18 @@ class ImageSet:
     """Labelled images of one size in memory.
 
     Attributes:
-        images: ``(n, channel, *space)`` in levels: uint8 or int32 as stored, float32 where resized.
+        images: ``(n, channel, *space)`` as stored: uint8, int32 or float32; float32 where resized.
         labels: ``(n,)`` int64, or ``(n, classes)`` float32 of 0/1.
-        full_scale: largest level of the kind of file: 255 for 8 bit, else the smallest ``2**bits - 1`` that
-            holds the brightest of these images (12-bit scans lie in 16-bit files), or the darkest of signed ones.
+        windows: ``(n, 2)`` float32, what becomes -1 and 1 for victims: 0 and 255 of 8-bit images, the robust range of
+            each deeper one (:func:`~monai_unlearnable.sources.intensity.intensity_window`).
         task: what a label is.
         class_count: number of classes or label columns.
-        sha256: of the stored pixels, labels and sample ids.
+        sha256: of the stored pixels, labels, sample ids and windows.
     """
 
     images: Tensor
     labels: Labels
-    full_scale: float
+    windows: Windows
     task: Task
     class_count: int
     sha256: str
@@ -81,17 +85,19 @@ def load_images(
     digest = hashlib.sha256()
     names = source.class_names if class_names is None else tuple(class_names)
     numbered = labels_by_name(source, names)
-    brightest, tensors = 0, []
+    windows, tensors = [], []
     for index in chosen:
         image = source.read(index)
-        brightest = max(brightest, int(image.max()), -int(image.min()), np.iinfo(np.uint8).max)
+        windows.append(_window(source, index, image))
+        if windows[-1] != _BYTE_WINDOW:
+            digest.update(repr(windows[-1]).encode())
         _hash_image(digest, source.sample_ids[index], image, numbered[index])
         tensors.append(_as_tensor(image, size_px=size_px))
     labels = torch.as_tensor(numbered[list(chosen)])
     return ImageSet(
         images=torch.stack(tensors),
         labels=labels.float() if source.task is Task.MULTI_LABEL else labels.long(),
-        full_scale=float(2 ** brightest.bit_length() - 1),
+        windows=torch.tensor(windows),
         task=source.task,
         class_count=len(names),
         sha256=digest.hexdigest(),
@@ -140,9 +146,18 @@ def _check_shapes(source: Source, chosen: Sequence[int], *, size_px: int | None)
             )
 
 
-def _as_tensor(image: StoredArray, *, size_px: int | None) -> Tensor:
-    if size_px is None:
+def _window(source: Source, index: int, image: StoredValues) -> tuple[float, float]:
+    """Return the window of an image by its own file; of an image of one value, all that such a file can hold."""
+    header = source.header(index)
+    window = intensity_window(image, header, hidden=source.untouchable(index))
+    return (float(header.low_level), float(header.high_level)) if window is None else window
+
+
+def _as_tensor(image: StoredValues, *, size_px: int | None) -> Tensor:
+    if size_px is None and not is_floating(image.dtype):
         return torch.tensor(image if image.dtype == np.uint8 else image.astype(np.int32))
+    if size_px is None:
+        return torch.tensor(image.astype(np.float32))
     levels = torch.from_numpy(image.astype(np.float32))[None]
     dims = levels.ndim - 2
     if dims == 2:
@@ -150,6 +165,6 @@ def _as_tensor(image: StoredArray, *, size_px: int | None) -> Tensor:
     return functional.interpolate(levels, size=(size_px,) * dims, mode="trilinear")[0]
 
 
-def _hash_image(digest: hashlib._Hash, sample_id: str, image: StoredArray, label: NDArray[np.int64]) -> None:
+def _hash_image(digest: hashlib._Hash, sample_id: str, image: StoredValues, label: NDArray[np.int64]) -> None:
     digest.update(f"{sample_id}\0{image.dtype}\0{image.shape}\0{np.asarray(label).tolist()}\0".encode())
     digest.update(np.ascontiguousarray(image).tobytes())

@@ -16,7 +16,7 @@ from monai_unlearnable.audit.planes import Plane, foreground_centre, planes_of
 from monai_unlearnable.audit.windows import Window, choose_window, foreground_of
 from monai_unlearnable.sources.base import Source, Task
 from monai_unlearnable.sources.image_view import ImageView
-from monai_unlearnable.types import StoredArray
+from monai_unlearnable.types import StoredValues
 
 __all__ = ["Example", "Triple", "pick_examples"]
 
@@ -57,7 +57,7 @@ class Example:
         triples: its planes.
         window: which values are black and white.
         magnification: how many times stronger than in the pictures beside it the delta is shown.
-        largest_levels: largest |delta| in levels.
+        largest_levels: largest |delta| in levels; of floating-point files in the values that they store.
         largest_text: the same in the file's own unit, such as ``10 HU``; empty where that says no more.
         white_text: which change is shown as white, such as ``10.5 HU``.
     """
@@ -67,7 +67,7 @@ class Example:
     triples: tuple[Triple, ...]
     window: str
     magnification: float
-    largest_levels: int
+    largest_levels: float
     largest_text: str
     white_text: str
 
@@ -119,7 +119,7 @@ def _white_text(pictures: _Pictures, view: ImageView) -> str:
 class _Pictures:
     """Draws planes of one pair of images, all in one window and with one magnification."""
 
-    def __init__(self, clean: StoredArray, released: StoredArray, view: ImageView, window: Window) -> None:
+    def __init__(self, clean: StoredValues, released: StoredValues, view: ImageView, window: Window) -> None:
         self.clean, self.released, self.window = clean, released, window
         self.slope, self.intercept = view.scale(clean.shape)
         self.largest = self._largest()
@@ -152,18 +152,18 @@ class _Pictures:
             aspect=aspect,
         )
 
-    def _values(self, levels: StoredArray, plane: Plane) -> _Values:
+    def _values(self, levels: StoredValues, plane: Plane) -> _Values:
         channels = slice(None) if len(levels) == _COLOUR_CHANNELS else slice(0, 1)
         cut = [plane.take(one)[channels] for one in (levels, self.slope, self.intercept)]
         values: _Values = cut[0] * cut[1] + cut[2]
         return values
 
-    def _largest(self) -> tuple[int, float]:
+    def _largest(self) -> tuple[float, float]:
         """Return the largest |delta| in levels and in the unit, slice by slice because volumes are large."""
-        levels, unit = 0, 0.0
+        levels, unit = 0.0, 0.0
         for at in range(self.clean.shape[1]):
             delta = absolute_difference(self.released[:, at], self.clean[:, at])
-            levels = max(levels, int(delta.max()))
+            levels = max(levels, float(delta.max()))
             unit = max(unit, float((delta * np.abs(self.slope[:, at])).max()))
         return levels, unit
 

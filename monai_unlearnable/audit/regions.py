@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from monai_unlearnable.audit.distances import absolute_difference
 from monai_unlearnable.audit.windows import BODY_HU, HU
 from monai_unlearnable.sources.image_view import ImageView
-from monai_unlearnable.types import StoredArray
+from monai_unlearnable.types import StoredValues
 
 __all__ = ["RegionChange", "merge_regions", "region_changes"]
 
@@ -37,8 +37,8 @@ class RegionChange:
 
 
 def region_changes(
-    released: StoredArray,
-    clean: StoredArray,
+    released: StoredValues,
+    clean: StoredValues,
     view: ImageView,
     *,
     labels: NDArray[np.integer] | None = None,

@@ -84,7 +84,7 @@ def _example_row(one: Example) -> str:
     name, sample = escape(one.class_name, quote=True), escape(one.sample_id, quote=True)
     label = f"delta, magnified {one.magnification:g} times (white: +{escape(one.white_text)})"
     rows = "".join(_triple(triple, name, label) for triple in one.triples)
-    largest = f"{one.largest_levels} levels" + (f" ({escape(one.largest_text)})" if one.largest_text else "")
+    largest = f"{one.largest_levels:.4g} levels" + (f" ({escape(one.largest_text)})" if one.largest_text else "")
     return (
         f'<figure class="example"><figcaption>Class <strong>{name}</strong>, {sample}. Largest change {largest}. '
         f"Window: {escape(one.window)}.</figcaption>{rows}</figure>"
@@ -134,10 +134,8 @@ def fidelity(measured: Fidelity) -> str:
         _spread_row("PSNR (dB; higher is closer)", measured.psnr_db, ".1f"),
         _spread_row("SSIM (1 is identical)", measured.ssim, ".3f"),
     ]
-    caption = (
-        f"Over {measured.images} images, from the files; PSNR and SSIM take a data range of {measured.full_scale:g} "
-        "levels"
-    )
+    scale = "of each image's own" if measured.full_scale is None else f"of {measured.full_scale:g} levels"
+    caption = f"Over {measured.images} images, from the files; PSNR and SSIM take a data range {scale}"
     table = _table(caption, ("Measure", "Smallest", "Median", "Largest"), rows)
     return _section("How close the images are", table + _regions(measured))
 
@@ -187,7 +185,9 @@ def settings(report: AuditReport) -> str:
 
 
 def _release_rows(facts: ReleaseFacts) -> list[tuple[str, str]]:
-    radius = "unknown" if facts.radius_levels is None else f"{facts.radius_levels:g} levels"
+    smallest, largest = facts.smallest_radius_levels, facts.radius_levels
+    several = "" if smallest is None or smallest == largest else f"{smallest:.4g} to "
+    radius = "unknown" if largest is None else f"{several}{largest:.4g} levels"
     if facts.radius_given:
         radius += f" (given as {facts.radius_given})"
     return [

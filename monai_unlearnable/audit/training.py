@@ -60,8 +60,8 @@ def train_victim(
 ) -> TrainingResult:
     """Train a victim from scratch and score it on the test images after every epoch.
 
-    Both sets are normalised as a reader would who has only the training files: ``(x / full_scale - 0.5) / 0.5``
-    with the training images' ``full_scale``. On a CPU the same seed gives the same result.
+    Every image is normalised as a reader would who has only its file: its window becomes -1 to 1, unclipped. On a CPU
+    the same seed gives the same result.
 
     Args:
         recipe: the victim.
@@ -115,15 +115,17 @@ def _check_sets(recipe: VictimRecipe, train: ImageSet, test: ImageSet) -> None:
 class _WholeBatches(Dataset[Batch]):
     """Whole batches by a list of indices, normalised (and augmented) as one tensor."""
 
-    def __init__(self, images: ImageSet, *, full_scale: float, generator: torch.Generator | None) -> None:
-        self._images, self._full_scale, self._generator = images, full_scale, generator
+    def __init__(self, images: ImageSet, *, generator: torch.Generator | None) -> None:
+        self._images, self._generator = images, generator
+        low, high = images.windows.reshape(len(images), 2, *[1] * (images.images.ndim - 1)).unbind(1)
+        self._low, self._width = low, high - low
 
     def __len__(self) -> int:
         return len(self._images)
 
     def __getitem__(self, indices: list[int]) -> Batch:
-        levels = self._images.images[indices].float()
-        batch = (levels / self._full_scale - 0.5) / 0.5
+        values = self._images.images[indices].float()
+        batch = ((values - self._low[indices]) / self._width[indices] - 0.5) / 0.5
         if self._generator is not None:
             batch = _flip_and_shift(batch, self._generator)
         return {"image": batch, "label": self._images.labels[indices]}
@@ -162,7 +164,7 @@ def _engines(
         train_handlers=[LrScheduleHandler(schedule, print_lr=False, epoch_level=False)],  # type: ignore[arg-type]
         decollate=False,
     )
-    return trainer, _evaluator(network, test, full_scale=train.full_scale, device=device)
+    return trainer, _evaluator(network, test, device=device)
 
 
 def _run(
@@ -186,14 +188,14 @@ def _run(
 def _training_loader(recipe: VictimRecipe, train: ImageSet, *, seed: int) -> DataLoader[Batch]:
     order = torch.Generator().manual_seed(seed)
     augmentation = torch.Generator().manual_seed(seed + 1) if recipe.augment else None
-    batches = _WholeBatches(train, full_scale=train.full_scale, generator=augmentation)
+    batches = _WholeBatches(train, generator=augmentation)
     # A left-over batch of a few images would give batch normalisation poor statistics.
     sampler = BatchSampler(RandomSampler(batches, generator=order), min(recipe.batch_size, len(train)), drop_last=True)
     return DataLoader(batches, sampler=sampler, batch_size=None)
 
 
-def _evaluator(network: nn.Module, test: ImageSet, *, full_scale: float, device: torch.device) -> SupervisedEvaluator:
-    batches = _WholeBatches(test, full_scale=full_scale, generator=None)
+def _evaluator(network: nn.Module, test: ImageSet, *, device: torch.device) -> SupervisedEvaluator:
+    batches = _WholeBatches(test, generator=None)
     sampler = BatchSampler(SequentialSampler(batches), _EVALUATION_BATCH, drop_last=False)
     additional: dict[str, Metric] = {}
     if test.task is Task.SINGLE_LABEL:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_unlearnable.sources.image_view import ImageView
-from monai_unlearnable.types import StoredArray
+from monai_unlearnable.types import StoredValues
 
 __all__ = ["BODY_HU", "HU", "SOFT_TISSUE_HU", "Window", "choose_window", "foreground_of"]
 
@@ -54,7 +54,7 @@ class Window:
         return 255 - grey if self.inverted else grey
 
 
-def choose_window(clean: StoredArray, view: ImageView, foreground: NDArray[np.bool_]) -> Window:
+def choose_window(clean: StoredValues, view: ImageView, foreground: NDArray[np.bool_]) -> Window:
     """Choose a window for an image.
 
     CT in HU gets the soft tissue window; 8 bits are shown whole; anything else by the robust range of its foreground.
@@ -80,7 +80,7 @@ def choose_window(clean: StoredArray, view: ImageView, foreground: NDArray[np.bo
     return Window(low, high, f"values {low:g} to {high:g} (percentiles {names} of the foreground)", view.inverted)
 
 
-def foreground_of(clean: StoredArray, view: ImageView) -> NDArray[np.bool_]:
+def foreground_of(clean: StoredValues, view: ImageView) -> NDArray[np.bool_]:
     """Return which voxels are foreground, in the same shape.
 
     In HU that is the body: above -500. Else it is what lies above 0 in unsigned images, and above the lowest level that
@@ -91,7 +91,7 @@ def foreground_of(clean: StoredArray, view: ImageView) -> NDArray[np.bool_]:
         limit = (BODY_HU - intercept) / slope
         found = np.where(slope > 0, clean > limit, clean < limit)
     else:
-        found = clean > (int(clean.min()) if clean.dtype.kind == "i" else 0)
+        found = clean > (clean.min() if clean.dtype.kind in "if" else 0)
     return found if found.any() else np.ones_like(found)
 
 

@@ -51,7 +51,8 @@ class Radius:
         """Return the radius in levels.
 
         Args:
-            range_levels: width of the intensity range that a fraction is of, in levels (255 for 8-bit images).
+            range_levels: width of the intensity range that a fraction is of, in levels (255 for 8-bit images; 0 for an
+                image of one level).
             level_size_hu: size of one level in HU (a CT's RescaleSlope); None where the file has no HU.
 
         Raises:
@@ -68,10 +69,12 @@ class Radius:
         else:
             levels = float(self.value)
         if levels < 1:
+            smallest = ""
+            if range_levels:
+                smallest = f"{float(1 / Fraction(range_levels)):.3g} of the range (1/{range_levels:g}), which is "
             raise BudgetError(
                 f"radius {self} is {levels:.3g} levels of a range of {range_levels:g}: smaller than one level, so "
-                f"nothing could be written. The smallest radius here is {float(1 / Fraction(range_levels)):.3g} "
-                f"of the range (1/{range_levels:g}), which is 1 level."
+                f"nothing could be written. The smallest radius here is {smallest}1 level."
             )
         return levels
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import torch
 
-from monai_unlearnable.budgets.base import Budget, per_sample
+from monai_unlearnable.budgets.base import Budget, as_list, per_sample
 from monai_unlearnable.types import Deltas, Images, PerSample, PerSampleFlag
 
 __all__ = ["L2Budget", "LinfBudget"]
@@ -34,7 +34,9 @@ class LinfBudget(Budget):
 
     def project_ball(self, delta: Deltas) -> Deltas:
         """Clamp every value to the radius."""
-        return delta.clamp(-self.radius_levels, self.radius_levels)
+        radius = per_sample(self.radius_levels, delta)
+        projected: Deltas = delta.clamp(-radius, radius)
+        return projected
 
     def steepest(self, gradient: Deltas) -> Deltas:
         """Sign of the gradient."""
@@ -43,7 +45,8 @@ class LinfBudget(Budget):
     def random(self, image: Images, *, generator: torch.Generator | None = None) -> Deltas:
         """Uniform in the cube of half-width ``radius_levels``."""
         draw = torch.rand(image.shape, generator=generator, device=image.device, dtype=image.dtype)
-        return self.radius_levels * (2 * draw - 1)
+        delta: Deltas = per_sample(self.radius_levels, image) * (2 * draw - 1)
+        return delta
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +69,15 @@ class L2Budget(Budget):
 
     def fits(self, levels: Deltas) -> PerSampleFlag:
         """Compare the sum of squares, an exact integer in float64, with the square of the radius."""
-        largest_sum = math.floor(Fraction(self.radius_levels) ** 2)
-        return levels.flatten(1).double().square().sum(1) <= largest_sum
+        largest_sums = [float(math.floor(Fraction(radius) ** 2)) for radius in as_list(self.radius_levels)]
+        squares = levels.flatten(1).double().square().sum(1)
+        return squares <= torch.tensor(largest_sums, dtype=torch.float64, device=squares.device)
 
     def project_ball(self, delta: Deltas) -> Deltas:
         """Scale deltas that are too long back onto the sphere."""
         length = self.norm(delta)
-        scale = torch.where(length > self.radius_levels, self.radius_levels / length, torch.ones_like(length))
+        radius = per_sample(self.radius_levels, length)
+        scale = torch.where(length > radius, length.reciprocal() * radius, torch.ones_like(length))
         return delta * per_sample(scale, delta)
 
     def steepest(self, gradient: Deltas) -> Deltas:
@@ -86,7 +91,8 @@ class L2Budget(Budget):
         direction = torch.randn(image.shape, generator=generator, device=image.device, dtype=image.dtype)
         size = image[0].numel()
         share = torch.rand(len(image), generator=generator, device=image.device, dtype=image.dtype)
-        return self.steepest(direction) * per_sample(self.radius_levels * share ** (1 / size), image)
+        length: PerSample = per_sample(self.radius_levels, share) * share ** (1 / size)
+        return self.steepest(direction) * per_sample(length, image)
 
 
 def _divide(values: Deltas, by: PerSample) -> Deltas:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from monai_unlearnable.budgets.base import Budget, per_sample
 from monai_unlearnable.errors import DivergedError
@@ -30,7 +32,7 @@ def to_levels(delta: Deltas, image: Images | None, budget: Budget) -> Deltas:
         budget: how large the delta may be.
 
     Returns:
-        The same shape, float32, whole levels, in int16's range.
+        The same shape, float32, whole levels.
 
     Raises:
         DivergedError: ``delta`` holds NaN or infinite values.
@@ -60,10 +62,19 @@ def to_levels(delta: Deltas, image: Images | None, budget: Budget) -> Deltas:
 
 
 def _rounded(delta: Deltas, image: Images | None, budget: Budget, scale: PerSample) -> Deltas:
-    largest = math.floor(budget.largest_value_levels)
+    largest = _largest_whole(budget, delta, shared=image is None)
     levels = torch.round(delta * per_sample(scale, delta)).clamp(-largest, largest)
     if image is not None:
         # The ends of a range need not be whole levels.
         levels = budget.clip_to_range(levels, image).trunc()
     # Adding 0.0 turns -0.0 into 0.0, so that equal deltas have equal bytes.
     return levels + 0.0
+
+
+def _largest_whole(budget: Budget, delta: Deltas, *, shared: bool) -> Any:
+    """Return the largest whole |value| of all images, or of each."""
+    largest = budget.largest_value_levels
+    if not isinstance(largest, Tensor):
+        return math.floor(largest)
+    # A delta that several images share is cut to the range of each only where it is added.
+    return largest.max().floor().item() if shared else per_sample(largest.floor(), delta)

@@ -12,14 +12,15 @@ from monai.engines.utils import PrepareBatch
 from monai.utils.enums import CommonKeys
 from torch import Tensor
 
-from monai_unlearnable.budgets import Budget
+from monai_unlearnable.budgets import AnyBudget
 from monai_unlearnable.errors import SourceError, StoreError
 from monai_unlearnable.stores import DeltaStore
-from monai_unlearnable.types import Deltas, Images, Labels
+from monai_unlearnable.types import Deltas, Images, Labels, Windows
 
 __all__ = ["PrepareClean", "PrepareProtected", "ProtectionBatch", "read_deltas", "unpack"]
 
 SAMPLE_ID = "sample_id"
+WINDOW = "window_levels"
 KeyFunction = Callable[[Sequence[str], Labels], list[str]]
 
 
@@ -31,15 +32,23 @@ class ProtectionBatch:
         image: ``(batch, channel, *space)``, float32, levels, without meta data.
         label: ``(batch,)`` int64, or ``(batch, classes)`` float32.
         sample_ids: one id for each image.
+        window_levels: ``(batch, 2)``, the window that a surrogate looks at each image through; None where the
+            surrogate's preprocessing has one for all.
     """
 
     image: Images
     label: Labels
     sample_ids: list[str]
+    window_levels: Windows | None = None
+
+    @property
+    def network_arguments(self) -> dict[str, Windows]:
+        """What a surrogate is called with besides the images."""
+        return {} if self.window_levels is None else {WINDOW: self.window_levels}
 
 
 def unpack(batchdata: Any, device: torch.device | str | None = None, non_blocking: bool = False) -> ProtectionBatch:
-    """Read image, label and sample id from a batch dictionary.
+    """Read image, label and sample id from a batch dictionary, and the images' own windows where it has them.
 
     Raises:
         SourceError: a key is missing, or their lengths differ; the message names it.
@@ -65,7 +74,19 @@ def unpack(batchdata: Any, device: torch.device | str | None = None, non_blockin
         image.to(device, torch.float32, non_blocking=non_blocking),
         label.to(device, non_blocking=non_blocking),
         sample_ids,
+        _windows(batchdata, len(image), device, non_blocking),
     )
+
+
+def _windows(batchdata: Any, count: int, device: torch.device | str | None, non_blocking: bool) -> Windows | None:
+    if WINDOW not in batchdata:
+        return None
+    windows = _plain(torch.as_tensor(batchdata[WINDOW]))
+    if windows.shape != (count, 2) or not bool((windows[:, 0] < windows[:, 1]).all()):
+        raise SourceError(
+            f"the batch's {WINDOW!r} of shape {tuple(windows.shape)} must be (low, high) for each of {count} images."
+        )
+    return windows.to(device, torch.float32, non_blocking=non_blocking)
 
 
 def read_deltas(store: DeltaStore, keys: Sequence[str], batch: ProtectionBatch) -> Deltas:
@@ -86,7 +107,7 @@ def read_deltas(store: DeltaStore, keys: Sequence[str], batch: ProtectionBatch) 
 
 
 class PrepareClean(PrepareBatch):
-    """For MONAI's trainers: clean images in levels, and labels."""
+    """For MONAI's trainers: clean images in levels, labels, and what a surrogate needs besides the images."""
 
     def __call__(
         self,
@@ -94,10 +115,10 @@ class PrepareClean(PrepareBatch):
         device: str | torch.device | None = None,
         non_blocking: bool = False,
         **kwargs: Any,
-    ) -> tuple[Images, Labels]:
-        """Return image and label of a batch dictionary."""
+    ) -> tuple[Any, ...]:
+        """Return image and label of a batch dictionary; with windows also no arguments and ``window_levels``."""
         batch = unpack(batchdata, device, non_blocking)
-        return batch.image, batch.label
+        return _for_trainer(batch, batch.image)
 
 
 class PrepareProtected(PrepareBatch):
@@ -106,10 +127,10 @@ class PrepareProtected(PrepareBatch):
     Args:
         store: the deltas.
         key: which delta an image gets (:class:`SampleKey` or :class:`ClassKey`).
-        budget: gives the range of the file that a shared delta is cut to.
+        budget: gives the range of the file that a shared delta is cut to, of all images or of each.
     """
 
-    def __init__(self, store: DeltaStore, key: KeyFunction, budget: Budget) -> None:
+    def __init__(self, store: DeltaStore, key: KeyFunction, budget: AnyBudget) -> None:
         self.store = store
         self.key = key
         self.budget = budget
@@ -120,11 +141,18 @@ class PrepareProtected(PrepareBatch):
         device: str | torch.device | None = None,
         non_blocking: bool = False,
         **kwargs: Any,
-    ) -> tuple[Images, Labels]:
-        """Return protected image and label of a batch dictionary."""
+    ) -> tuple[Any, ...]:
+        """Return protected image and label of a batch dictionary; with windows also those, see PrepareClean."""
         batch = unpack(batchdata, device, non_blocking)
         delta = read_deltas(self.store, self.key(batch.sample_ids, batch.label), batch)
-        return torch.clamp(batch.image + delta, self.budget.low_level, self.budget.high_level), batch.label
+        budget = self.budget.of(batch.sample_ids, device=batch.image.device)
+        return _for_trainer(batch, budget.cut(batch.image + delta))
+
+
+def _for_trainer(batch: ProtectionBatch, image: Images) -> tuple[Any, ...]:
+    # MONAI hands what follows image and label to the network: positional and keyword arguments.
+    arguments = batch.network_arguments
+    return (image, batch.label, (), arguments) if arguments else (image, batch.label)
 
 
 def _plain(tensor: Tensor) -> Tensor:

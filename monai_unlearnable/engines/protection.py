@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,14 +14,14 @@ from monai.engines.workflow import Workflow
 from monai.utils.enums import CommonKeys
 from torch import Tensor
 
-from monai_unlearnable.budgets import to_levels
+from monai_unlearnable.budgets import ImageBudgets, to_levels
 from monai_unlearnable.engines.fit import SurrogateFit
 from monai_unlearnable.engines.once import EachSampleOnce
 from monai_unlearnable.engines.prepare import KeyFunction, ProtectionBatch, read_deltas, unpack
-from monai_unlearnable.perturbations import Objective, Perturbation, PerturbationBatch
+from monai_unlearnable.perturbations import Objective, Perturbation, PerturbationBatch, SurrogateModel
 from monai_unlearnable.stores import DeltaStore, SampleKey
 from monai_unlearnable.surrogates import Surrogate
-from monai_unlearnable.types import Deltas
+from monai_unlearnable.types import Images
 
 __all__ = ["DELTA", "ProtectionEngine"]
 
@@ -47,7 +48,8 @@ class ProtectionEngine(Trainer):
     Args:
         device: where the surrogate and the batches live.
         max_epochs: largest number of passes.
-        train_data_loader: batches ``{"image", "label", "sample_id"}``; images in levels, whole numbers.
+        train_data_loader: batches ``{"image", "label", "sample_id"}``; images in levels, whole numbers. Where each
+            image has its own window also ``"window_levels"``, ``(batch, 2)``.
         perturbation: which delta, and the budget.
         store: where the deltas are kept; this engine is its only writer.
         surrogate: network and differentiable preprocessing; None for methods that need none.
@@ -134,27 +136,27 @@ class ProtectionEngine(Trainer):
     def _iteration(self, engine: Any, batchdata: Any) -> dict[str, Tensor]:
         batch = unpack(batchdata, self.state.device, self.non_blocking)
         self._once.check(batch.sample_ids)
-        budget = self.perturbation.budget
+        budget = self.perturbation.budget.of(batch.sample_ids, device=batch.image.device)
         budget.require_images(batch.image, batch.sample_ids)
         keys, owner = _owners(self.key(batch.sample_ids, batch.label), batch)
+        if owner is not None and isinstance(self.perturbation.budget, ImageBudgets):
+            self.perturbation.budget.require_one_radius()
         stored = read_deltas(self.store, keys, batch)
         work = PerturbationBatch(batch.image, batch.label, stored, owner, tuple(batch.sample_ids))
-        with self._frozen_surrogate() as model:
+        with self._frozen_surrogate() as surrogate:
+            model = None if surrogate is None else partial(surrogate, **batch.network_arguments)
             with torch.autocast(self.state.device.type, enabled=self.amp, **self.amp_kwargs):
                 improved = self.perturbation.improve(work, surrogate=model, on_step=self.fire_event)
             levels = to_levels(improved.float(), batch.image if owner is None else None, budget)
             self.store.write(keys, levels)
-            engine.state.output = self._output(batch, work, levels, model)
+            engine.state.output = self._output(batch, work.apply(levels, budget), model)
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return engine.state.output  # type: ignore[no-any-return]
 
     def _frozen_surrogate(self) -> AbstractContextManager[Surrogate | None]:
         return nullcontext() if self.surrogate is None else self.surrogate.frozen()
 
-    def _output(
-        self, batch: ProtectionBatch, work: PerturbationBatch, levels: Deltas, model: Surrogate | None
-    ) -> dict[str, Tensor]:
-        protected = work.apply(levels, self.perturbation.budget)
+    def _output(self, batch: ProtectionBatch, protected: Images, model: SurrogateModel | None) -> dict[str, Tensor]:
         output = {
             str(CommonKeys.IMAGE): batch.image,
             str(CommonKeys.LABEL): batch.label,

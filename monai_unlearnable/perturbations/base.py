@@ -11,7 +11,7 @@ import torch
 from monai.engines.utils import IterationEvents
 from torch import Tensor
 
-from monai_unlearnable.budgets import Budget
+from monai_unlearnable.budgets import AnyBudget, Budget
 from monai_unlearnable.types import Deltas, Images, Labels
 
 __all__ = ["Perturbation", "PerturbationBatch", "StepHook", "SurrogateModel"]
@@ -60,7 +60,7 @@ class PerturbationBatch:
         """Return the protected images: a shared delta is cut to the range of each image's file."""
         if self.owner is None:
             return self.image + delta
-        return torch.clamp(self.image + self.gather(delta), budget.low_level, budget.high_level)
+        return budget.cut(self.image + self.gather(delta))
 
 
 class Perturbation(ABC):
@@ -69,12 +69,20 @@ class Perturbation(ABC):
     Attributes:
         name: the method's name in options, headers and reports.
         needs_surrogate: whether :meth:`improve` must be given a surrogate.
-        budget: how large a delta may be.
+        budget: how large a delta may be, of all images or of each.
     """
 
     name: ClassVar[str]
     needs_surrogate: ClassVar[bool]
-    budget: Budget
+    budget: AnyBudget
+
+    def budget_of(self, batch: PerturbationBatch) -> Budget:
+        """Return the budget of the images of a batch.
+
+        Raises:
+            BudgetError: each image has its own, and one of the batch has none.
+        """
+        return self.budget.of(batch.sample_ids, device=batch.image.device)
 
     @abstractmethod
     def improve(

@@ -9,6 +9,7 @@ from monai.engines.utils import IterationEvents
 from torch import Tensor
 
 from monai_unlearnable.budgets import Budget
+from monai_unlearnable.budgets.base import LevelNumber, per_sample
 from monai_unlearnable.errors import DivergedError
 from monai_unlearnable.perturbations.base import PerturbationBatch, StepHook
 from monai_unlearnable.types import Deltas, Images, PerSample
@@ -22,7 +23,7 @@ def descend(
     budget: Budget,
     *,
     steps: int,
-    step_size_levels: float,
+    step_size_levels: LevelNumber,
     on_step: StepHook | None = None,
 ) -> tuple[Deltas, PerSample]:
     """Lower ``loss(image + delta)`` by projected steepest descent and keep the best delta seen.
@@ -35,7 +36,7 @@ def descend(
         batch: images, and the deltas to start from.
         budget: keeps every delta inside its ball and its image's range.
         steps: number of steps, at least 1.
-        step_size_levels: length of a step in the budget's norm, in levels.
+        step_size_levels: length of a step in the budget's norm, in levels; of all images or of each.
         on_step: called with INNER_ITERATION_STARTED before and INNER_ITERATION_COMPLETED after every step.
 
     Returns:
@@ -58,7 +59,8 @@ def descend(
             _tell(on_step, IterationEvents.INNER_ITERATION_STARTED)
             (gradient,) = torch.autograd.grad(losses.sum(), delta)
             _require_finite(gradient, batch)
-            delta = batch.project(delta.detach() - step_size_levels * budget.steepest(gradient), budget)
+            step_levels = per_sample(step_size_levels, gradient)
+            delta = batch.project(delta.detach() - step_levels * budget.steepest(gradient), budget)
             _tell(on_step, IterationEvents.INNER_ITERATION_COMPLETED)
     return best, best_loss
 

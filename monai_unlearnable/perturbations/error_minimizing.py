@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from monai_unlearnable.budgets import Budget
+import torch
+from torch import Tensor
+
+from monai_unlearnable.budgets import AnyBudget, Budget
+from monai_unlearnable.budgets.base import LevelNumber
 from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.perturbations.base import Perturbation, PerturbationBatch, StepHook, SurrogateModel
 from monai_unlearnable.perturbations.descent import descend
@@ -33,7 +37,7 @@ class ErrorMinimizing(Perturbation):
 
     name: ClassVar[str] = "error_minimizing"
     needs_surrogate: ClassVar[bool] = True
-    budget: Budget
+    budget: AnyBudget
     steps: int = 20
     step_share: float = 0.1
     objective: Objective = field(default_factory=SingleLabelObjective)
@@ -49,13 +53,13 @@ class ErrorMinimizing(Perturbation):
         on_step: StepHook | None = None,
     ) -> Deltas:
         """Lower the loss of the true labels; see :meth:`Perturbation.improve`."""
-        model = require_surrogate(surrogate, self.name)
+        model, budget = require_surrogate(surrogate, self.name), self.budget_of(batch)
         delta, _ = descend(
             lambda image: self.objective.loss(model(image), batch.label),
             batch,
-            self.budget,
+            budget,
             steps=self.steps,
-            step_size_levels=step_levels(self.budget, self.step_share),
+            step_size_levels=step_levels(budget, self.step_share),
             on_step=on_step,
         )
         return delta
@@ -71,8 +75,10 @@ class ErrorMinimizing(Perturbation):
         }
 
 
-def step_levels(budget: Budget, step_share: float) -> float:
+def step_levels(budget: Budget, step_share: float) -> LevelNumber:
     """Length of a step in levels: a share of the radius, at least one level (0 for a radius of 0)."""
+    if isinstance(budget.radius_levels, Tensor):
+        return torch.minimum((step_share * budget.radius_levels).clamp(min=1.0), budget.radius_levels)
     return min(max(1.0, step_share * budget.radius_levels), budget.radius_levels)
 
 

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import torch
 from monai.engines.utils import IterationEvents
 
-from monai_unlearnable.budgets import Budget
+from monai_unlearnable.budgets import AnyBudget, Budget
+from monai_unlearnable.budgets.base import LevelNumber, as_list, per_sample
 from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.perturbations.base import Perturbation, PerturbationBatch, StepHook, SurrogateModel
 from monai_unlearnable.perturbations.patterns import PatternFamily, Stripes
@@ -58,7 +59,7 @@ class Synthetic(Perturbation):
 
     name: ClassVar[str] = "synthetic"
     needs_surrogate: ClassVar[bool] = False
-    budget: Budget
+    budget: AnyBudget
     num_classes: int
     seed: int
     patterns: PatternFamily = field(default_factory=Stripes)
@@ -94,24 +95,25 @@ class Synthetic(Perturbation):
         on_step: StepHook | None = None,
     ) -> Deltas:
         """Return the pattern of each delta's label; the deltas so far and the surrogate are not looked at."""
-        label = batch.label
+        label, budget = batch.label, self.budget_of(batch)
         if batch.owner is not None:
             first = torch.full((len(batch.delta),), len(label), device=batch.owner.device)
             order = torch.arange(len(label), device=batch.owner.device)
             label = label[first.scatter_reduce(0, batch.owner, order, reduce="amin")]
         if on_step is not None:
             on_step(IterationEvents.INNER_ITERATION_STARTED)
-        pattern = self.pattern(label, tuple(batch.image.shape[1:])).to(batch.image)
+        pattern = self.pattern(label, tuple(batch.image.shape[1:]), budget=budget).to(batch.image)
         if on_step is not None:
             on_step(IterationEvents.INNER_ITERATION_COMPLETED)
-        return batch.project(pattern, self.budget)
+        return batch.project(pattern, budget)
 
-    def pattern(self, label: Labels, shape: Sequence[int]) -> Deltas:
+    def pattern(self, label: Labels, shape: Sequence[int], *, budget: Budget | None = None) -> Deltas:
         """Return the delta of each label before it meets an image.
 
         Args:
             label: ``(batch,)`` class indices, or ``(batch, num_classes)`` of 0/1.
             shape: ``(channel, *space)`` of the images.
+            budget: of the images; needed where each has its own.
 
         Returns:
             ``(batch, channel, *space)``, float32, levels, on the sphere of the budget.
@@ -124,20 +126,18 @@ class Synthetic(Perturbation):
         signs = self.patterns.signs(count, shape[1:], seed=self.seed)
         chosen = self._sums_of(label.cpu(), signs) if index is None else signs[index]
         full = chosen.unsqueeze(1).expand(-1, shape[0], *shape[1:])
-        value_levels = self.budget.radius_levels / self.budget.norm(full[:1]).item()
-        if 0 < value_levels < 1:
-            raise BudgetError(
-                f"radius {self.budget.radius_levels:g} levels ({self.budget.norm_name}), spread over images of shape "
-                f"{tuple(shape)}, is {value_levels:.3g} levels a pixel and would round to nothing. The smallest radius "
-                f"for them is {self.budget.radius_levels / value_levels:.4g} levels."
-            )
-        levels = full * value_levels
+        budget = self.budget.of(()) if budget is None else budget
+        value_levels = _value_levels(budget, full)
+        levels = full * per_sample(value_levels, full)
         if self.shares is None or index is None:
             return levels
         if len(self.shares) != count:
             raise BudgetError(f"{len(self.shares)} shares, but there are {count} patterns.")
-        least = min(1.0, self.budget.radius_levels) / float(levels.abs().max().clamp_min(1e-12))
-        share = torch.tensor(self.shares)[index].clamp_min(least)
+        # No share is so faint that it would round to nothing.
+        faintest = torch.tensor([min(1.0, one) for one in as_list(budget.radius_levels)], dtype=torch.float64)
+        largest = levels.abs().max() if len(faintest) == 1 else levels.flatten(1).abs().amax(1)
+        least = (faintest / largest.clamp_min(1e-12).double()).float()
+        share = torch.maximum(torch.tensor(self.shares)[index], least)
         return levels * share.reshape(-1, *[1] * (levels.ndim - 1))
 
     def describe(self) -> dict[str, Any]:
@@ -167,6 +167,19 @@ class Synthetic(Perturbation):
     def _sums_of(label: Labels, signs: torch.Tensor) -> torch.Tensor:
         mixed: torch.Tensor = torch.tensordot(2 * label.float() - 1, signs[:-1], dims=([1], [0])) + 0.5 * signs[-1]
         return mixed.sign()
+
+
+def _value_levels(budget: Budget, pattern: Deltas) -> LevelNumber:
+    """Return how many levels a pixel of a pattern gets, so that the whole is on the sphere."""
+    length = budget.norm(pattern[:1]).item()
+    for radius in as_list(budget.radius_levels):
+        if 0 < radius / length < 1:
+            raise BudgetError(
+                f"radius {radius:g} levels ({budget.norm_name}), spread over images of shape "
+                f"{tuple(pattern.shape[1:])}, is {radius / length:.3g} levels a pixel and would round to nothing. The "
+                f"smallest radius for them is {length:.4g} levels."
+            )
+    return budget.radius_levels / length
 
 
 def combinations_of(label: Labels) -> torch.Tensor:

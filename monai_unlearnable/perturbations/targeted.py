@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from monai_unlearnable.budgets import Budget
+from monai_unlearnable.budgets import AnyBudget
 from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.perturbations.base import Perturbation, PerturbationBatch, StepHook, SurrogateModel
 from monai_unlearnable.perturbations.descent import descend
@@ -37,7 +37,7 @@ class TargetedAdversarial(Perturbation):
 
     name: ClassVar[str] = "targeted_adversarial"
     needs_surrogate: ClassVar[bool] = True
-    budget: Budget
+    budget: AnyBudget
     target: TargetMap
     steps: int = 50
     step_share: float = 0.1
@@ -58,19 +58,19 @@ class TargetedAdversarial(Perturbation):
         on_step: StepHook | None = None,
     ) -> Deltas:
         """Lower the loss of the target labels; see :meth:`Perturbation.improve`."""
-        model = require_surrogate(surrogate, self.name)
+        model, budget = require_surrogate(surrogate, self.name), self.budget_of(batch)
         target = self.target(batch.label)
         generator = torch.Generator(batch.image.device).manual_seed(self.seed)
         best = batch.delta
         best_loss: torch.Tensor | None = None
         for restart in range(self.restarts):
-            start = batch.delta if restart == 0 else self.budget.random(batch.delta, generator=generator)
+            start = batch.delta if restart == 0 else budget.random(batch.delta, generator=generator)
             delta, loss = descend(
                 lambda image: self.objective.loss(model(image), target),
                 replace(batch, delta=start),
-                self.budget,
+                budget,
                 steps=self.steps,
-                step_size_levels=step_levels(self.budget, self.step_share),
+                step_size_levels=step_levels(budget, self.step_share),
                 on_step=on_step,
             )
             if best_loss is None:

@@ -1,6 +1,7 @@
 """WHAT leaves the house? Protected files with a public manifest, and the owner's private ledger."""
 
 from monai_unlearnable.release.budget import ReleaseBudget
+from monai_unlearnable.release.budgets import ReleaseBudgets
 from monai_unlearnable.release.ledger import Ledger, LedgerContent, hold_ledger, read_ledger
 from monai_unlearnable.release.manifest import MANIFEST_NAME, Manifest, ManifestFields, ManifestFile, read_manifest
 from monai_unlearnable.release.options import ReleaseOptions
@@ -20,6 +21,7 @@ __all__ = [
     "ManifestFields",
     "ManifestFile",
     "ReleaseBudget",
+    "ReleaseBudgets",
     "ReleaseOptions",
     "ReleasePlan",
     "RestoreReport",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from monai_unlearnable.types import StoredArray
+from monai_unlearnable.types import StoredValues
 
 __all__ = ["bytes_sha256", "file_sha256", "pixels_sha256"]
 
@@ -23,8 +23,8 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def pixels_sha256(image: StoredArray) -> str:
-    """Hash of an image's type, shape and stored integers, whatever file they lie in.
+def pixels_sha256(image: StoredValues) -> str:
+    """Hash of an image's type, shape and stored numbers, whatever file they lie in.
 
     Example:
         >>> image = np.zeros((1, 2, 2), dtype=np.uint8)

@@ -26,7 +26,7 @@ _LEDGER_NAME = "ledger.json"
 _JOURNAL_NAME = "journal.jsonl"
 _LOCK_NAME = "lock"
 _PRIVATE_FOLDER = 0o700
-_VERSION = 3
+_VERSION = 4
 _UID_SECRET_BYTES = 32
 
 
@@ -42,7 +42,7 @@ class LedgerContent:
             gives the same.
         format: name of the format of every file with images, or ``mixed`` ('' while running).
         protected_array: name of the protected array, where files hold several.
-        budget: the budget of the release (None while running).
+        budgets: the budgets of the release, each once (none while running).
         manifest_sha256: hash of the public manifest ('' while running).
         files: every released file but the manifest.
     """
@@ -53,7 +53,7 @@ class LedgerContent:
     uid_secret: str
     format: str = ""
     protected_array: str = ""
-    budget: ReleaseBudget | None = None
+    budgets: tuple[ReleaseBudget, ...] = ()
     manifest_sha256: str = ""
     files: tuple[FileRecord, ...] = ()
 
@@ -87,7 +87,7 @@ class Ledger:
         fields = {
             "version": _VERSION,
             **content.__dict__,
-            "budget": content.budget.to_dict() if content.budget else None,
+            "budgets": [one.to_dict() for one in content.budgets],
             "files": [one.to_dict() for one in content.files],
         }
         data = json.dumps(fields, sort_keys=True).encode()
@@ -178,23 +178,31 @@ def read_ledger(directory: str | Path) -> LedgerContent:
         raise LedgerError(f"{directory}: holds no {_LEDGER_NAME}; give the ledger of this release.") from error
     except (OSError, ValueError, RecursionError) as error:
         raise LedgerError(f"{path}: cannot be read ({error}).") from error
-    if not isinstance(fields, dict) or fields.pop("version", None) != _VERSION:
+    if not isinstance(fields, dict) or "version" not in fields:
+        raise LedgerError(f"{path}: is not a ledger; give the ledger of this release.")
+    version = fields.pop("version")
+    if version != _VERSION:
         raise LedgerError(
-            f"{path}: is not a ledger of version {_VERSION}. If another version of this package wrote it, use that one."
+            f"{path}: is a ledger of version {str(version)[:20]}, and this package reads version {_VERSION}. Use the "
+            "version of this package that wrote it."
         )
     texts = ("status", "release_path", "uid_secret", "format", "protected_array", "manifest_sha256")
     if set(fields) != set(LedgerContent.__dataclass_fields__) or not all(isinstance(fields[one], str) for one in texts):
         raise LedgerError(f"{path}: does not have the fields of a ledger; it is damaged.")
-    if not isinstance(fields["files"], list) or not isinstance(fields["configuration"], dict):
-        raise LedgerError(f"{path}: its files or configuration are damaged.")
+    lists = isinstance(fields["files"], list) and isinstance(fields["budgets"], list)
+    if not lists or not isinstance(fields["configuration"], dict):
+        raise LedgerError(f"{path}: its files, budgets or configuration are damaged.")
     if re.fullmatch(rf"[0-9a-f]{{{2 * _UID_SECRET_BYTES}}}", fields["uid_secret"]) is None:
         raise LedgerError(f"{path}: its secret for new UIDs is damaged.")
     files = tuple(parse_file_record(one, where=str(path)) for one in fields["files"])
     try:
-        budget = ReleaseBudget(**fields["budget"]) if fields["budget"] is not None else None
+        budgets = tuple(ReleaseBudget(**one) for one in fields["budgets"])
     except (TypeError, ReleaseError) as error:
-        raise LedgerError(f"{path}: its budget is damaged ({error}).") from error
-    return LedgerContent(**{**fields, "files": files, "budget": budget})
+        raise LedgerError(f"{path}: its budgets are damaged ({error}).") from error
+    used = max((sample.budget for one in files for sample in one.samples), default=-1)
+    if fields["status"] == "complete" and used >= len(budgets):
+        raise LedgerError(f"{path}: an image has budget number {used} of {len(budgets)}; it is damaged.")
+    return LedgerContent(**{**fields, "files": files, "budgets": budgets})
 
 
 def _make_private(folder: Path) -> None:

@@ -15,11 +15,13 @@ import jsonschema
 from monai_unlearnable import __version__
 from monai_unlearnable.errors import ReleaseError
 from monai_unlearnable.release.budget import ReleaseBudget
+from monai_unlearnable.release.budgets import ReleaseBudgets
 from monai_unlearnable.release.paths import is_plain_name
 
 __all__ = ["MANIFEST_NAME", "STATEMENTS", "Manifest", "ManifestFields", "ManifestFile", "read_manifest"]
 
 MANIFEST_NAME = "manifest.json"
+_VERSION = 3
 
 STATEMENTS = (
     "Every image differs from its original by a small perturbation; the budget says by how much at most.",
@@ -42,7 +44,7 @@ class ManifestFields:
 
     Attributes:
         method: name of the perturbation.
-        budget: how far images may be from their originals.
+        budgets: how far images may be from their originals.
         configuration: public settings, JSON values: no seed, no path, no surrogate.
         statements: further sentences for the readers.
 
@@ -51,13 +53,13 @@ class ManifestFields:
     """
 
     method: str
-    budget: ReleaseBudget
+    budgets: ReleaseBudgets
     configuration: Mapping[str, Any] = field(default_factory=dict)
     statements: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_public(dict(self.configuration), where="configuration")
-        _check_public([self.method, self.budget.radius_given, *self.statements], where="method and statements")
+        _check_public([self.method, self.budgets.radius_given, *self.statements], where="method and statements")
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class ManifestFile:
         converted: whether the release's format is another one.
         format: format of the released file.
         volume: folder of the volume that this file is a slice of ('' where it holds whole images).
+        budgets: which of the manifest's budgets its images have: one for all of them, or one for each in order.
     """
 
     name: str
@@ -81,6 +84,7 @@ class ManifestFile:
     converted: bool
     format: str
     volume: str = ""
+    budgets: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,11 +132,12 @@ class Manifest:
             ReleaseError: a field breaks the schema.
         """
         value = {
-            "schema_version": 2,
+            "schema_version": _VERSION,
             "software": {"name": "monai-unlearnable", "version": self.software_version},
             "method": self.fields.method,
             "configuration": dict(self.fields.configuration),
-            "budget": self.fields.budget.to_dict(),
+            "radius_given": self.fields.budgets.radius_given,
+            "budgets": [one.to_dict() for one in self.fields.budgets.distinct],
             "task": self.task,
             "class_names": list(self.class_names),
             "format": self.format,
@@ -141,6 +146,7 @@ class Manifest:
             "files": [asdict(one) for one in self.files],
             "statements": [*STATEMENTS, *self.fields.statements],
         }
+        value = json.loads(json.dumps(value))
         _validate(value, where=MANIFEST_NAME)
         return json.dumps(value, indent=1) + "\n"
 
@@ -155,17 +161,27 @@ class Manifest:
             value = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise ReleaseError(f"{where}: is not JSON ({error}).") from error
+        _check_version(value, where=where)
         _validate(value, where=where)
-        files = tuple(ManifestFile(**one) for one in value["files"])
+        files = tuple(ManifestFile(**{**one, "budgets": tuple(one["budgets"])}) for one in value["files"])
         names = [one.name for one in files]
         bad = [name for name in names if not is_plain_name(name) or name == MANIFEST_NAME]
         if bad or len(set(names)) != len(names):
             raise ReleaseError(f"{where}: a file name leaves the release or is there twice ({bad[:1]}); not trusted.")
+        wrong = next((one for one in files if not _budgets_fit(one, len(value["budgets"]))), None)
+        if wrong is not None:
+            raise ReleaseError(
+                f"{where}: {wrong.name!r} holds {wrong.images} images with the budgets {list(wrong.budgets)[:6]}; of "
+                f"the {len(value['budgets'])} budgets there is one for all images of a file, or one for each."
+            )
         statements = tuple(one for one in value["statements"] if one not in STATEMENTS)
         manifest = cls(
             fields=ManifestFields(
                 method=value["method"],
-                budget=ReleaseBudget(**value["budget"]),
+                budgets=ReleaseBudgets(
+                    distinct=tuple(ReleaseBudget(**one) for one in value["budgets"]),
+                    radius_given=value["radius_given"],
+                ),
                 configuration=value["configuration"],
                 statements=statements,
             ),
@@ -194,6 +210,20 @@ def read_manifest(release: str | Path) -> Manifest:
         raise ReleaseError(f"{release}: has no {MANIFEST_NAME}: an unfinished release, or none at all.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ReleaseError(f"{path}: cannot be read ({error}).") from error
+
+
+def _check_version(value: object, *, where: str) -> None:
+    version = value.get("schema_version") if isinstance(value, Mapping) else None
+    if isinstance(version, int) and version != _VERSION:
+        raise ReleaseError(
+            f"{where}: is a manifest of version {version}, and this package reads version {_VERSION}. Use the version "
+            "of this package that wrote the release."
+        )
+
+
+def _budgets_fit(file: ManifestFile, count: int) -> bool:
+    fits = len(file.budgets) == file.images or (len(file.budgets) == 1 and file.images > 1)
+    return fits and all(index < count for index in file.budgets)
 
 
 def _validate(value: object, *, where: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,12 @@ from monai_unlearnable.release.hashing import pixels_sha256
 from monai_unlearnable.release.ledger import LedgerContent, read_ledger
 from monai_unlearnable.release.options import ReleaseOptions
 from monai_unlearnable.release.records import SampleRecord
+from monai_unlearnable.release.residuals import read_residual
 from monai_unlearnable.release.slabs import slabs
+from monai_unlearnable.sources.float_levels import FloatValues, undo_levels
+from monai_unlearnable.sources.stored_levels import is_floating
 from monai_unlearnable.stores.mapped import MappedStore
-from monai_unlearnable.types import StoredArray
+from monai_unlearnable.types import StoredValues
 
 __all__ = ["OwnerSide", "open_owner_side", "original_ids"]
 
@@ -27,16 +31,20 @@ class OwnerSide:
     """A complete ledger, opened for reading.
 
     Attributes:
+        directory: the ledger's folder.
         content: what ``ledger.json`` holds.
-        budget: the budget of the release.
         deltas: the applied deltas by sample id.
         formats: how the released files are read and written.
     """
 
+    directory: Path
     content: LedgerContent
-    budget: ReleaseBudget
     deltas: MappedStore
     formats: ReleaseFormats
+
+    def budget(self, sample: SampleRecord) -> ReleaseBudget:
+        """Return the budget of an image."""
+        return self.content.budgets[sample.budget]
 
     def delta(self, sample: SampleRecord, shape: tuple[int, ...]) -> NDArray[np.integer]:
         """Return the applied delta of an image, or of the slice that a file holds of it, int8 or int16 levels.
@@ -58,23 +66,43 @@ class OwnerSide:
         levels: NDArray[np.integer] = self.deltas.read_region(sample.sample_id, tuple(region)).numpy()
         return levels.reshape(shape)
 
-    def original(self, sample: SampleRecord, released: StoredArray) -> StoredArray:
+    def original(self, sample: SampleRecord, released: StoredValues) -> StoredValues:
         """Take the delta off a released image and prove that the result is the original.
 
         Raises:
             ReleaseError: it is not, because the released pixels or the stored delta were changed.
+            LedgerError: what brings back every bit of a floating-point image is missing or damaged.
         """
-        delta, limits = self.delta(sample, released.shape), np.iinfo(released.dtype)
-        original, inside = np.empty_like(released), True
-        for part in slabs(released.shape):
-            wide = np.subtract(released[part], delta[part], dtype=np.int64)
-            inside = inside and int(wide.min()) >= limits.min and int(wide.max()) <= limits.max
-            original[part] = wide
-        if not inside or pixels_sha256(original) != sample.original_sha256:
+        delta = self.delta(sample, released.shape)
+        floating = is_floating(released.dtype)
+        original = self._undone(sample, released, delta) if floating else _difference(released, delta)
+        if original is None or pixels_sha256(original) != sample.original_sha256:
             raise ReleaseError(
                 "released pixels minus stored delta are not the original: the file or the ledger's deltas were changed"
             )
         return original
+
+    def _undone(self, sample: SampleRecord, released: StoredValues, delta: NDArray[np.integer]) -> StoredValues:
+        residual = read_residual(
+            self.directory,
+            sample.sample_id,
+            sha256=sample.residual_sha256,
+            dtype=released.dtype,
+            shape=released.shape,
+        )
+        size = self.budget(sample).stored_level_size
+        return undo_levels(cast(FloatValues, released), delta, residual, level=size)
+
+
+def _difference(released: StoredValues, delta: NDArray[np.integer]) -> StoredValues | None:
+    """Return ``released - delta`` in the type of the integers; None where it does not fit."""
+    limits, original = np.iinfo(cast(Any, released.dtype)), np.empty_like(released)
+    for part in slabs(released.shape):
+        wide = np.subtract(released[part], delta[part], dtype=np.int64)
+        if int(wide.min()) < limits.min or int(wide.max()) > limits.max:
+            return None
+        original[part] = wide
+    return original
 
 
 def open_owner_side(ledger: str | Path) -> OwnerSide:
@@ -84,7 +112,7 @@ def open_owner_side(ledger: str | Path) -> OwnerSide:
         LedgerError: there is none, it is damaged, or its run has not finished.
     """
     content = read_ledger(ledger)
-    if content.status != "complete" or content.budget is None:
+    if content.status != "complete" or not content.budgets:
         raise LedgerError(f"{ledger}: its run has not finished; take it up again with the command that began it.")
     try:
         deltas = MappedStore.open(Path(ledger) / "deltas")
@@ -95,7 +123,7 @@ def open_owner_side(ledger: str | Path) -> OwnerSide:
         formats = ReleaseFormats(protected_array=content.protected_array, options=options)
         for name in {one.format for one in content.files if one.samples}:
             formats.named(name)
-        return OwnerSide(content, content.budget, deltas, formats)
+        return OwnerSide(Path(ledger), content, deltas, formats)
     except ReleaseError as error:
         raise LedgerError(f"{ledger}: {error}") from error
 

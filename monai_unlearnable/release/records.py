@@ -26,6 +26,8 @@ class SampleRecord:
         released_sha256: hash of the released image's type, shape and pixels.
         part: None where the file holds the whole image; of a volume that lies in several files, which slice of its
             first space axis this file holds (both hashes are the slice's).
+        budget: which of the ledger's budgets it has.
+        residual_sha256: hash of what brings back every bit of a floating-point image; '' where that is nothing.
     """
 
     sample_id: str
@@ -33,6 +35,8 @@ class SampleRecord:
     original_sha256: str
     released_sha256: str
     part: int | None = None
+    budget: int = 0
+    residual_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,10 @@ def _parse_sample(value: object, *, where: str) -> SampleRecord:
     _require(all(type(one) is int for one in label), f"{where}: label {entry['label']!r} is no whole number.")
     part = entry["part"]
     _require(part is None or (type(part) is int and part >= 0), f"{where}: part {part!r} is no number of a slice.")
+    budget = entry["budget"]
+    _require(type(budget) is int and budget >= 0, f"{where}: budget {budget!r} is no number of a budget.")
+    if entry["residual_sha256"] != "":
+        _require_sha256(entry["residual_sha256"], where)
     _require_sha256(entry["original_sha256"], where)
     _require_sha256(entry["released_sha256"], where)
     return SampleRecord(**entry)

@@ -16,7 +16,7 @@ from monai_unlearnable.release.paths import check_apart, holds_nothing, locate
 from monai_unlearnable.release.records import FileRecord
 from monai_unlearnable.release.report import Failure, RestoreReport
 from monai_unlearnable.sources.base import Progress
-from monai_unlearnable.types import StoredArray
+from monai_unlearnable.types import StoredValues
 
 __all__ = ["restore_release"]
 
@@ -103,7 +103,7 @@ def _restore_file(owner: OwnerSide, record: FileRecord, folder: Path, target: Pa
         _prove(form, record, unfinished)
 
 
-def _originals(form: ReleaseFormat, owner: OwnerSide, record: FileRecord, released: Path) -> Iterator[StoredArray]:
+def _originals(form: ReleaseFormat, owner: OwnerSide, record: FileRecord, released: Path) -> Iterator[StoredValues]:
     for index, image in enumerate(form.read(released)):
         if index >= len(record.samples):
             raise ReleaseError(f"holds more than the {len(record.samples)} images that were released")

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from monai_unlearnable.errors import ReleaseError, UnlearnableError
+from monai_unlearnable.errors import LedgerError, ReleaseError, UnlearnableError
 from monai_unlearnable.release.budget import largest_level
 from monai_unlearnable.release.formats.base import ReleaseFormat
 from monai_unlearnable.release.formats.by_name import ReleaseFormats
@@ -20,7 +21,7 @@ from monai_unlearnable.release.records import FileRecord, SampleRecord
 from monai_unlearnable.release.report import Failure, VerifyReport
 from monai_unlearnable.sources.base import Progress
 from monai_unlearnable.sources.open import open_source
-from monai_unlearnable.types import StoredArray
+from monai_unlearnable.types import StoredValues
 
 __all__ = ["verify_release"]
 
@@ -196,34 +197,29 @@ def _check_file(tally: _Tally, owner: OwnerSide, record: FileRecord) -> None:
 
 
 def _check_sample(
-    tally: _Tally, owner: OwnerSide, record: FileRecord, sample: SampleRecord, released: StoredArray
-) -> tuple[StoredArray, StoredArray] | None:
+    tally: _Tally, owner: OwnerSide, record: FileRecord, sample: SampleRecord, released: StoredValues
+) -> tuple[NDArray[np.integer], StoredValues] | None:
     """Check one image, and return its delta and its original; None where they do not belong to it."""
     tally.pixels += released.size
     before = len(tally.failures)
     try:
-        delta = owner.delta(sample, released.shape)
+        delta, budget = owner.delta(sample, released.shape), owner.budget(sample)
         original = owner.original(sample, released)
-    except ReleaseError as error:
+    except (ReleaseError, LedgerError) as error:
         tally.fail(record.name, error, sample.sample_id)
         return None
     tally.largest = max(tally.largest, largest_level(delta))
-    span = owner.budget.span(released.dtype)
     if pixels_sha256(released) != sample.released_sha256:
         tally.fail(record.name, "its pixels are not those that were released", sample.sample_id)
-    if not owner.budget.holds(delta):
-        reached, allowed = owner.budget.measure(delta), owner.budget.radius_levels
-        tally.fail(record.name, f"changed by {reached:g} levels, the budget is {allowed:g}", sample.sample_id)
-    if int(released.min()) < span.low or int(released.max()) > span.high:
-        low, high = int(released.min()), int(released.max())
-        tally.fail(record.name, f"levels {low} to {high} leave {span.low} to {span.high}", sample.sample_id)
+    for reason in budget.faults(original, released, delta):
+        tally.fail(record.name, reason, sample.sample_id)
     if len(tally.failures) == before:
         tally.pixels_held += released.size
     return delta, original
 
 
 def _check_padding(
-    tally: _Tally, form: ReleaseFormat, record: FileRecord, delta: StoredArray, original: StoredArray
+    tally: _Tally, form: ReleaseFormat, record: FileRecord, delta: NDArray[np.integer], original: StoredValues
 ) -> None:
     """Check that padding stayed as it was, and that nothing else became padding."""
     if len(record.samples) != 1:
@@ -244,6 +240,7 @@ def _check_volume(tally: _Tally, owner: OwnerSide, sample_id: str, parts: list[i
         tally.fail(sample_id, f"{len(set(parts))} slices are there, the ledger has {shape[1:2]}", sample_id)
         return
     delta = owner.deltas.read_region(sample_id, tuple(slice(0, size) for size in shape)).numpy()
-    if not owner.budget.holds(delta):
-        reached, allowed = owner.budget.measure(delta), owner.budget.radius_levels
-        tally.fail(sample_id, f"changed by {reached:g} levels, the budget is {allowed:g}", sample_id)
+    samples = (sample for file in owner.content.files for sample in file.samples)
+    budget = next(owner.budget(one) for one in samples if one.sample_id == sample_id)
+    if not budget.holds(delta):
+        tally.fail(sample_id, budget.radius_fault(delta), sample_id)

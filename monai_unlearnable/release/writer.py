@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-import torch
-
 from monai_unlearnable.errors import LedgerError, ReleaseError, StoreError
-from monai_unlearnable.release.atomic import UNFINISHED_PREFIX, atomic_file, sync_directory, write_bytes
-from monai_unlearnable.release.budget import ReleaseBudget
+from monai_unlearnable.release.atomic import UNFINISHED_PREFIX, sync_directory, write_bytes
 from monai_unlearnable.release.chosen import formats_for, plan_for
-from monai_unlearnable.release.formats.by_name import ReleaseFormats
-from monai_unlearnable.release.hashing import bytes_sha256, file_sha256, pixels_sha256
+from monai_unlearnable.release.file_writer import FileWriter
+from monai_unlearnable.release.hashing import bytes_sha256, file_sha256
 from monai_unlearnable.release.ledger import Ledger
 from monai_unlearnable.release.manifest import MANIFEST_NAME, Manifest, ManifestFields, ManifestFile
-from monai_unlearnable.release.padding import add_delta, off_padding
 from monai_unlearnable.release.paths import holds_nothing, locate
 from monai_unlearnable.release.plain_files import write_copy, write_list
-from monai_unlearnable.release.planned import PlannedFile, ReleasePlan
-from monai_unlearnable.release.records import FileRecord, SampleRecord
-from monai_unlearnable.release.slabs import slabs
+from monai_unlearnable.release.planned import ReleasePlan
+from monai_unlearnable.release.records import FileRecord
 from monai_unlearnable.sources.base import Progress, Source
 from monai_unlearnable.stores.base import DeltaStore
 from monai_unlearnable.stores.mapped import MappedStore
-from monai_unlearnable.types import StoredArray
 
 __all__ = ["write_release"]
 
@@ -72,7 +65,8 @@ def write_release(
     applied = _open_applied(source, store, ledger)
     records = _records_on_disk(folder, ledger, plan)
     ledger.append(())  # from here on the folder is known to be this run's
-    run = _Run(source, store, keys, applied, manifest_fields.budget, folder, formats_for(source, plan, ledger))
+    budgets, formats = manifest_fields.budgets, formats_for(source, plan, ledger)
+    run = FileWriter(source, store, keys, applied, budgets, folder, ledger.directory, formats)
     done = {sample.sample_id for one in records.values() for sample in one.samples}
     missing = [one for one in plan.files if one.name not in records]
     for start in range(0, len(missing), _BATCH_FILES):
@@ -92,62 +86,6 @@ def write_release(
     if plan.list is not None:
         records[plan.list.name] = write_list(plan.list, folder)
     return _finish(folder, ledger, plan, records, manifest_fields, source)
-
-
-@dataclass
-class _Run:
-    source: Source
-    store: DeltaStore
-    keys: Sequence[str]
-    applied: MappedStore
-    budget: ReleaseBudget
-    folder: Path
-    formats: ReleaseFormats
-    newest: tuple[int, StoredArray, StoredArray] | None = None  # slices of a volume follow each other
-
-    def write(self, file: PlannedFile) -> FileRecord:
-        """Write one file of the release and the deltas of its images."""
-        samples: list[SampleRecord] = []
-        path, form = self.folder / file.name, self.formats.named(file.format)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path, sync_folder=False) as unfinished:
-            form.write(unfinished, template=file.template, images=self._protected(file, samples))
-        return FileRecord(
-            name=file.name,
-            original_name=file.original_name,
-            sha256=file_sha256(path),
-            source_sha256=file_sha256(file.template),
-            source_format=file.source_format,
-            converted=file.converted,
-            untouched=form.untouched_sha256(file.template),
-            samples=tuple(samples),
-            format=file.format,
-            original=form.keep(file.template, released=path),
-        )
-
-    def _protected(self, file: PlannedFile, samples: list[SampleRecord]) -> Iterator[StoredArray]:
-        for index in file.indices:
-            original, protected = self._image(index)
-            if file.part is not None:
-                original, protected = (np.ascontiguousarray(one[:, file.part]) for one in (original, protected))
-            sample_id, label = self.source.sample_ids[index], self.source.labels[index].tolist()
-            hashes = pixels_sha256(original), pixels_sha256(protected)
-            samples.append(SampleRecord(sample_id, label, *hashes, part=file.part))
-            yield protected
-
-    def _image(self, index: int) -> tuple[StoredArray, StoredArray]:
-        if self.newest is not None and self.newest[0] == index:
-            return self.newest[1:]
-        sample_id, original = self.source.sample_ids[index], self.source.read(index)
-        whole = tuple(slice(0, size) for size in original.shape)
-        delta = self.store.read_region(self.keys[index], whole).numpy()
-        applied = off_padding(self.source, index, original, self.budget.apply(original, delta, where=sample_id))
-        for part in slabs(original.shape):
-            region = (*part, *whole[2:])
-            self.applied.write_region(sample_id, region, torch.from_numpy(applied[part]))
-        protected = add_delta(original, applied)
-        self.newest = (index, original, protected)
-        return original, protected
 
 
 def _check_keys(source: Source, store: DeltaStore, keys: Sequence[str]) -> None:
@@ -229,7 +167,7 @@ def _finish(
         status="complete",
         format=plan.format,
         protected_array=plan.protected_array,
-        budget=manifest_fields.budget,
+        budgets=manifest_fields.budgets.distinct,
         manifest_sha256=bytes_sha256(data),
         files=files,
     )
@@ -241,6 +179,7 @@ def _finish(
 
 def _public(record: FileRecord) -> ManifestFile:
     is_slice = any(one.part is not None for one in record.samples)
+    budgets = tuple(one.budget for one in record.samples)
     return ManifestFile(
         name=record.name,
         sha256=record.sha256,
@@ -249,4 +188,5 @@ def _public(record: FileRecord) -> ManifestFile:
         converted=record.converted,
         format=record.format,
         volume=PurePosixPath(record.name).parent.as_posix() if is_slice else "",
+        budgets=budgets[:1] if len(set(budgets)) == 1 else budgets,
     )

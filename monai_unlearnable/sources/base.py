@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from monai_unlearnable.sources.data_block import level_range
 from monai_unlearnable.sources.image_file import ImageHeader
 from monai_unlearnable.sources.image_view import ImageView
 from monai_unlearnable.sources.skipped import SkippedFile
-from monai_unlearnable.types import StoredArray
+from monai_unlearnable.types import StoredValues
 
 __all__ = ["Progress", "Sample", "Source", "Task"]
 
@@ -38,12 +38,12 @@ class Sample:
 
     Attributes:
         sample_id: stable name of the image inside its source, with ``/`` as separator.
-        image: stored integers, channel first ``(channel, *space)``, int8 to int32 or uint8 to uint32, in levels.
+        image: stored numbers, channel first ``(channel, *space)``: int8 to int32, uint8 to uint32, float32 or float64.
         label: a class index (int64 scalar array) or a vector of 0/1 (int64, shape ``(classes,)``).
     """
 
     sample_id: str
-    image: StoredArray
+    image: StoredValues
     label: NDArray[np.int64]
 
 
@@ -69,8 +69,8 @@ class Source(ABC):
     ignored_files: tuple[str, ...] = ()
 
     @abstractmethod
-    def read(self, index: int) -> StoredArray:
-        """Read the stored integers of image ``index``, channel first ``(channel, *space)``.
+    def read(self, index: int) -> StoredValues:
+        """Read the stored numbers of image ``index``, channel first ``(channel, *space)``, never scaled.
 
         Raises:
             SourceError: the file cannot be read, or is of a kind that is not handled.
@@ -81,8 +81,8 @@ class Source(ABC):
         """Return ``(channel, *space)`` of image ``index`` without decoding its pixels."""
 
     @abstractmethod
-    def dtype(self, index: int) -> np.dtype[np.integer]:
-        """Return the stored integer type of image ``index``: int8 to int32 or uint8 to uint32."""
+    def dtype(self, index: int) -> np.dtype[Any]:
+        """Return the stored type of image ``index``: int8 to int32, uint8 to uint32, float32 or float64."""
 
     def header(self, index: int) -> ImageHeader:
         """Return what the file says about image ``index``; where it says nothing, what its type says."""
@@ -121,12 +121,12 @@ class Source(ABC):
         """
         return ImageView()
 
-    def untouchable(self, index: int, image: StoredArray | None = None) -> NDArray[np.bool_] | None:
+    def untouchable(self, index: int, image: StoredValues | None = None) -> NDArray[np.bool_] | None:
         """Return which values of image ``index`` must stay as they are (padding), in its shape; None if none must.
 
         Args:
             index: which image.
-            image: ask it of these stored integers in the place of the file's own: what a reader would take for padding
+            image: ask it of these stored numbers in the place of the file's own: what a reader would take for padding
                 if the file held them.
 
         Raises:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
 from monai_unlearnable.errors import SourceError
-from monai_unlearnable.sources.base import Source, Task
+from monai_unlearnable.sources.base import Sample, Source, Task
+from monai_unlearnable.sources.float_levels import FloatValues, level_size_of
+from monai_unlearnable.sources.stored_levels import is_floating, whole_levels
 
 __all__ = ["ShapeBatches", "SourceDataset"]
 
@@ -22,10 +24,22 @@ class SourceDataset(Dataset[dict[str, Any]]):
 
     Args:
         source: where the images come from.
+        level_sizes: what one level adds to a stored value of each image; by default 1, which floating-point images
+            have that hold whole numbers only.
+        windows: where each image has a window of its own, its lower and upper end in levels; the data then have
+            ``"window_levels"`` too, float32 ``(2,)``.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        level_sizes: Sequence[float] | None = None,
+        windows: Sequence[tuple[float, float]] | None = None,
+    ) -> None:
         self.source = source
+        self.level_sizes = level_sizes
+        self.windows = windows
 
     def __len__(self) -> int:
         return len(self.source)
@@ -33,11 +47,20 @@ class SourceDataset(Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         sample = self.source[index]
         label = torch.tensor(sample.label)  # a copy: the source's own labels stay as they are
-        return {
-            "image": torch.from_numpy(sample.image.astype(np.float32)),
+        levels = whole_levels(sample.image, level_size=self._level_size(sample, index))
+        item = {
+            "image": torch.from_numpy(levels.astype(np.float32)),
             "label": label.float() if self.source.task is Task.MULTI_LABEL else label.long(),
             "sample_id": sample.sample_id,
         }
+        return item if self.windows is None else {**item, "window_levels": torch.tensor(self.windows[index])}
+
+    def _level_size(self, sample: Sample, index: int) -> float:
+        if self.level_sizes is not None:
+            return self.level_sizes[index]
+        if not is_floating(sample.image.dtype):
+            return 1.0
+        return level_size_of(cast(FloatValues, sample.image), asked=None, where=sample.sample_id)
 
 
 class ShapeBatches(Sampler[list[int]]):

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_unlearnable.errors import SourceError
+from monai_unlearnable.sources.intensity import round_thousandth
 
 __all__ = [
     "FloatValues",
@@ -49,11 +50,7 @@ def whole_number_limit(dtype: np.dtype[Any]) -> int:
 
 
 def check_finite(values: NDArray[Any], *, where: str) -> None:
-    """Refuse NaN and infinity.
-
-    Args:
-        values: floats or integers of any shape.
-        where: the file, for the message.
+    """Refuse NaN and infinity in floats or integers of any shape; ``where`` is the file, for the message.
 
     Raises:
         SourceError: a value is not a number or not finite.
@@ -91,9 +88,11 @@ def level_size_of(values: FloatValues, *, asked: float | None, where: str) -> fl
     whole = (values == np.rint(values)) & (np.abs(values) < limit)
     if not whole.all():
         first = values[~whole].flat[0]
+        fine = f"{round_thousandth(values):g}"
         raise SourceError(
             f"{where}: holds {values.dtype} values that are not whole numbers below {limit} ({first!s} is one), so "
-            f"nothing says how large a level is. Name a level size in the file's own values."
+            f"nothing says how large a level is. Name a level size in the file's own values: --level-size {fine} or "
+            f"level_size={fine} gives this file about a thousand levels."
         )
     return 1.0
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monai_unlearnable.sources.image_view import ImageView
+from monai_unlearnable.types import StoredValues
 
 __all__ = ["ImageFormat", "ImageHeader", "StoredValues"]
-
-StoredValues: TypeAlias = NDArray[np.integer | np.floating]
-"""Stored numbers of one image, (channel, *space): integers, or the floats of a floating-point file."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from pathlib import Path
-from typing import Self, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from monai_unlearnable.sources.labels import check_names, check_unique
 from monai_unlearnable.sources.mask_labels import read_mask_labels
 from monai_unlearnable.sources.masks import check_mask
 from monai_unlearnable.sources.skipped import SkippedFile
-from monai_unlearnable.types import StoredArray
+from monai_unlearnable.types import StoredValues
 
 __all__ = ["ImageFileSource"]
 
@@ -133,28 +133,21 @@ class ImageFileSource(Source):
         """Return what the file of image ``index`` says about itself; read once, then remembered.
 
         Raises:
-            SourceError: the file cannot be read, is of a kind that is not handled, or holds floating-point numbers.
+            SourceError: the file cannot be read, or is of a kind that is not handled.
         """
         if index not in self._headers:
-            found = self._format(index).header(self.file(index))
-            if not np.issubdtype(found.dtype, np.integer):
-                raise SourceError(
-                    f"{self.file(index)}: holds {found.dtype} values; floating-point levels are not handled by "
-                    "releases yet. Save it with whole numbers, or take it out."
-                )
-            self._headers[index] = found
+            self._headers[index] = self._format(index).header(self.file(index))
         return self._headers[index]
 
-    def read(self, index: int) -> StoredArray:
-        """Read the stored integers of image ``index``, ``(channel, *space)``."""
-        self.header(index)  # refuses floats
-        return cast(StoredArray, self._format(index).read(self.file(index)))
+    def read(self, index: int) -> StoredValues:
+        """Read the stored numbers of image ``index``, ``(channel, *space)``."""
+        return self._format(index).read(self.file(index))
 
     def view(self, index: int) -> ImageView:
         """Return how image ``index`` is shown; see :meth:`Source.view`."""
         return self._format(index).view(self.file(index))
 
-    def untouchable(self, index: int, image: StoredArray | None = None) -> NDArray[np.bool_] | None:
+    def untouchable(self, index: int, image: StoredValues | None = None) -> NDArray[np.bool_] | None:
         """Return which values must stay as they are (padding); see :meth:`Source.untouchable`."""
         return self._format(index).untouchable(self.file(index), image)
 
@@ -162,8 +155,8 @@ class ImageFileSource(Source):
         """Return ``(channel, *space)`` of image ``index`` from its header."""
         return self.header(index).shape
 
-    def dtype(self, index: int) -> np.dtype[np.integer]:
-        """Return the stored integer type from the header of image ``index``."""
+    def dtype(self, index: int) -> np.dtype[Any]:
+        """Return the stored type from the header of image ``index``."""
         return self.header(index).dtype
 
     def _leave_out(self, reasons: Mapping[int, str]) -> None:

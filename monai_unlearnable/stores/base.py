@@ -16,6 +16,10 @@ from monai_unlearnable.types import StoredLevels
 
 __all__ = ["DeltaStore", "Region", "StoreHeader"]
 
+_DTYPES = (torch.int8, torch.int16, torch.int32)
+_LARGEST_RADIUS = 1 << 24
+"""Deltas are computed in float32, which has every whole number up to here."""
+
 Region = tuple[slice, ...]
 """One slice for each axis of a stored delta, channel first, step 1."""
 
@@ -26,12 +30,12 @@ class StoreHeader:
 
     Attributes:
         shapes: ``(channel, *space)`` of the delta of each key.
-        radius_levels: largest |delta| in levels that a value may have (decides int8 or int16).
+        radius_levels: largest |delta| in levels that a value of any image may have (decides int8, int16 or int32).
         budget: the budget's own description, JSON values only.
         method: name of the perturbation.
         seed: seed of the run that writes the store.
         data_sha256: fingerprint of the images the deltas are for ('' when the caller has none).
-        level_size: size of one level in the unit of the stored image (1 for raw integers).
+        level_size: what one level adds to a stored value of a floating-point image (1 for integers).
 
     Example:
         >>> header = StoreHeader({"a": (1, 4, 4)}, 8.0, {"norm": "linf"}, "synthetic", 0)
@@ -55,14 +59,16 @@ class StoreHeader:
         for key, shape in shapes.items():
             if len(shape) < 2 or min(shape) < 1:
                 raise StoreError(f"key {key!r}: shape {shape} is not (channel, *space) of positive sizes.")
-        if not 1 <= self.radius_levels <= 32767:
-            raise StoreError(f"radius_levels={self.radius_levels}: a store keeps radii of 1 to 32767 levels.")
+        if not 1 <= self.radius_levels <= _LARGEST_RADIUS:
+            raise StoreError(
+                f"radius_levels={self.radius_levels}: a store keeps radii of 1 to {_LARGEST_RADIUS} levels."
+            )
         object.__setattr__(self, "shapes", shapes)
 
     @property
     def dtype(self) -> torch.dtype:
-        """int8 where the radius fits, else int16."""
-        return torch.int8 if self.radius_levels <= 127 else torch.int16
+        """int8 where the radius fits, else int16 or int32."""
+        return next(one for one in _DTYPES if self.radius_levels <= torch.iinfo(one).max)
 
     def require(self, other: StoreHeader) -> None:
         """Check that this store was made for what ``other`` describes.
@@ -128,7 +134,7 @@ class DeltaStore(ABC):
             region: one slice for each axis, channel first.
 
         Returns:
-            ``(channel, *space)`` of the region, int8 or int16, in levels (a copy).
+            ``(channel, *space)`` of the region, int8, int16 or int32, in levels (a copy).
 
         Raises:
             KeyError: the store has no such key.
@@ -172,7 +178,7 @@ class DeltaStore(ABC):
             ) from None
 
     def read(self, keys: Sequence[str]) -> StoredLevels:
-        """Read whole deltas of one common shape: ``(batch, channel, *space)``, int8 or int16, levels.
+        """Read whole deltas of one common shape: ``(batch, channel, *space)``, int8 to int32, levels.
 
         Raises:
             KeyError: the store has no such key.

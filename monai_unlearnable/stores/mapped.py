@@ -44,7 +44,7 @@ class MappedStore(DeltaStore):
     def __init__(self, directory: Path, header: StoreHeader) -> None:
         self.header = header
         self.directory = Path(directory)
-        self._numpy_dtype = np.dtype("<i1" if header.dtype is torch.int8 else "<i2")
+        self._numpy_dtype = np.dtype(f"<i{header.dtype.itemsize}")
         self._offsets: dict[str, int] = {}
         end = 0
         for key, shape in header.shapes.items():

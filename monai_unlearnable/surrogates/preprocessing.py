@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from monai_unlearnable.errors import BudgetError
-from monai_unlearnable.types import Images
+from monai_unlearnable.types import Images, Windows
 
-__all__ = ["CentreCrop", "IntensityWindow", "ResampleTo"]
+__all__ = ["CentreCrop", "IntensityWindow", "ResampleTo", "through_own_windows"]
 
 _MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
@@ -42,6 +42,23 @@ class IntensityWindow(nn.Module):
         """Return the windowed image, the same shape, unit-free."""
         scaled = (image - self.low_level) * (2.0 / (self.high_level - self.low_level)) - 1.0
         return scaled.clamp(-1.0, 1.0) if self.clip else scaled
+
+
+def through_own_windows(image: Images, window_levels: Windows) -> Tensor:
+    """Map each image linearly so that its own window becomes -1 to 1; nothing is clipped.
+
+    Args:
+        image: ``(batch, channel, *space)``, levels.
+        window_levels: ``(batch, 2)``, lower and upper end of each image's window.
+
+    Example:
+        >>> import torch
+        >>> image = torch.tensor([[[0.0, 255.0]], [[1000.0, 1500.0]]])
+        >>> through_own_windows(image, torch.tensor([[0.0, 255.0], [1000.0, 2000.0]])).tolist()
+        [[[-1.0, 1.0]], [[-1.0, 0.0]]]
+    """
+    low, high = window_levels.to(image).reshape(len(image), 2, *[1] * (image.ndim - 1)).unbind(1)
+    return (image - low) * (2.0 / (high - low)) - 1.0
 
 
 class ResampleTo(nn.Module):

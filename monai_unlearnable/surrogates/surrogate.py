@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from monai_unlearnable.types import Images, Logits
+from monai_unlearnable.surrogates.preprocessing import through_own_windows
+from monai_unlearnable.types import Images, Logits, Windows
 
 __all__ = ["Surrogate"]
 
@@ -37,9 +38,15 @@ class Surrogate(nn.Module):
         self.channels_last = channels_last and not volumetric
         self.network = network.to(memory_format=torch.channels_last) if self.channels_last else network  # type: ignore[call-overload]
 
-    def forward(self, image: Images) -> Logits:
-        """Return the network's logits for images ``(batch, channel, *space)`` in levels."""
-        seen = self.preprocessing(image)
+    def forward(self, image: Images, window_levels: Windows | None = None) -> Logits:
+        """Return the network's logits for images ``(batch, channel, *space)`` in levels.
+
+        Args:
+            image: the images.
+            window_levels: the levels of each image that become -1 and 1 before the preprocessing; None for
+                preprocessing that takes levels as they are.
+        """
+        seen = self.preprocessing(image if window_levels is None else through_own_windows(image, window_levels))
         if self.channels_last and seen.ndim == 4:
             seen = seen.contiguous(memory_format=torch.channels_last)
         logits: Tensor = self.network(seen)

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from monai_unlearnable.budgets import to_levels
-from monai_unlearnable.errors import SourceError
+from monai_unlearnable.budgets import ImageBudgets, to_levels
+from monai_unlearnable.errors import BudgetError, SourceError
 from monai_unlearnable.perturbations import Perturbation, PerturbationBatch, Synthetic
 from monai_unlearnable.stores import DeltaStore, SampleKey
 from monai_unlearnable.surrogates import Surrogate
@@ -93,9 +93,14 @@ class _ComputedPerturbation(DeltaTransform):
 
     def __init__(self, perturbation: Perturbation, *, level_size: float, keep_delta: bool) -> None:
         budget = perturbation.budget
-        valid_range = (budget.low_level * level_size, budget.high_level * level_size)
+        if isinstance(budget, ImageBudgets):
+            raise BudgetError(
+                f"{perturbation.name}: has a budget for each of {len(budget.by_id)} images, and a transform has one "
+                "for all. Give the perturbation one, such as budgets.of([sample_id])."
+            )
+        valid_range = (float(budget.low_level) * level_size, float(budget.high_level) * level_size)
         super().__init__(unit=ImageUnit(level_size=level_size, valid_range=valid_range), keep_delta=keep_delta)
-        self.perturbation = perturbation
+        self.perturbation, self.budget = perturbation, budget
 
     def __call__(self, img: Any, label: Any, sample_id: str = "image") -> Tensor:  # type: ignore[override]
         """Return the protected image.
@@ -119,11 +124,10 @@ class _ComputedPerturbation(DeltaTransform):
         # A data loader may run under inference mode, in which a surrogate's gradient could not be had.
         with torch.inference_mode(False):
             levels = self.unit.to_levels(image.clone(), name=name).unsqueeze(0).to(self._device(image))
-            budget = self.perturbation.budget
-            budget.require_images(levels, [name])
+            self.budget.require_images(levels, [name])
             batch = PerturbationBatch(levels, label.clone().to(levels.device), torch.zeros_like(levels), None, (name,))
             improved = self.perturbation.improve(batch, surrogate=self._surrogate())
-            return to_levels(improved, levels, budget)[0]
+            return to_levels(improved, levels, self.budget)[0]
 
     def _surrogate(self) -> Surrogate | None:
         return None

@@ -22,7 +22,7 @@ Protect shared medical images from unauthorised training.
 SOURCE is an .npz file (MedMNIST style), a folder of class folders, or a folder with --labels LIST: a CSV file
 (file,label; several label columns of 0/1 make a multi-label set; a column mask names masks) or a MONAI datalist
 ({"training": [{"image": ..., "label": ...}]}). Images are PNG, JPEG, BMP, TIFF, NIfTI, MetaImage, NRRD and DICOM
-files of whole numbers; a folder of DICOM slices is one volume.
+files; a folder of DICOM slices is one volume.
 
 example:
   monai-unlearnable protect breastmnist.npz --output release --ledger ledger
@@ -125,16 +125,7 @@ def _add_protect(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--perturbation", choices=_PERTURBATIONS, default=_PERTURBATIONS[0], help="method (default: %(default)s)"
     )
-    verb.add_argument(
-        "--radius",
-        default="8/255",
-        metavar="R",
-        help="largest change: 8/255 of the intensity range, '8 levels' or '10 HU' (default: %(default)s); the range of "
-        "8-bit images is 255, of deeper ones what the brightest and darkest half percent leave",
-    )
-    verb.add_argument(
-        "--norm", choices=("linf", "l2"), default="linf", help="what the radius limits (default: %(default)s)"
-    )
+    _add_budget(verb)
     verb.add_argument(
         "--seed",
         type=_natural,
@@ -153,6 +144,26 @@ def _add_protect(verb: argparse.ArgumentParser) -> None:
     )
     add_dicom(verb)
     _add_machine(verb)
+
+
+def _add_budget(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--radius",
+        default="8/255",
+        metavar="R",
+        help="largest change: 8/255 of the intensity range, '8 levels' or '10 HU' (default: %(default)s); the range of "
+        "8-bit images is 255, of each deeper one what the brightest and darkest half percent of it leave",
+    )
+    verb.add_argument(
+        "--level-size",
+        type=_level_size,
+        metavar="SIZE",
+        help="size of one level of floating-point files, in the values that they store, such as 0.5 (default: 1, for "
+        "files that hold whole numbers only; others need it)",
+    )
+    verb.add_argument(
+        "--norm", choices=("linf", "l2"), default="linf", help="what the radius limits (default: %(default)s)"
+    )
 
 
 def _add_verify(verb: argparse.ArgumentParser) -> None:
@@ -221,6 +232,16 @@ def _size(text: str) -> int:
     size = _positive(text)
     if not 8 <= size <= 4096:
         raise argparse.ArgumentTypeError(f"{size} pixels: a network looks at 8 to 4096")
+    return size
+
+
+def _level_size(text: str) -> float:
+    try:
+        size = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number") from error
+    if not 1e-30 <= size <= 1e30:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not usable: a level size is from 1e-30 to 1e30")
     return size
 
 

@@ -59,6 +59,7 @@ def run_protect(options: argparse.Namespace, parser: argparse.ArgumentParser) ->
             options=ReleaseOptions(**{one.name: getattr(options, one.name) for one in fields(ReleaseOptions)}),
             recipe=recipe,
             radius=options.radius,
+            level_size=options.level_size,
             norm=L2Budget if options.norm == "l2" else LinfBudget,
             seed=options.seed,
             device=device,

@@ -1,9 +1,10 @@
 """Whole roads that Python users and the command line call: protect a source from files to proved files."""
 
 from monai_unlearnable.workflows.context import ImageFacts
-from monai_unlearnable.workflows.intensity import IntensityRange, make_budget, survey
+from monai_unlearnable.workflows.intensity import ImageLevels, SourceLevels, survey
 from monai_unlearnable.workflows.later import load_surrogate
 from monai_unlearnable.workflows.protect import protect
+from monai_unlearnable.workflows.radii import make_budget, make_budgets
 from monai_unlearnable.workflows.recipes import (
     ErrorMinimizingRecipe,
     Recipe,
@@ -17,15 +18,17 @@ from monai_unlearnable.workflows.run import ProtectionRun
 __all__ = [
     "ErrorMinimizingRecipe",
     "ImageFacts",
-    "IntensityRange",
+    "ImageLevels",
     "ProtectReport",
     "ProtectionRun",
     "Recipe",
     "RecipeContext",
+    "SourceLevels",
     "SyntheticRecipe",
     "TargetedAdversarialRecipe",
     "load_surrogate",
     "make_budget",
+    "make_budgets",
     "protect",
     "survey",
 ]

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from monai.data import DataLoader
 
-from monai_unlearnable.budgets import Budget
+from monai_unlearnable.budgets import AnyBudget
 from monai_unlearnable.errors import LedgerError
 from monai_unlearnable.perturbations import (
     MultiLabelObjective,
@@ -25,6 +25,7 @@ from monai_unlearnable.sources import Source, Task
 from monai_unlearnable.sources.dataset import ShapeBatches, SourceDataset
 from monai_unlearnable.stores import ClassKey, MappedStore, SampleKey
 from monai_unlearnable.workflows.faint import faint_class
+from monai_unlearnable.workflows.intensity import SourceLevels
 
 __all__ = ["ImageFacts", "RecipeContext", "objective_for"]
 
@@ -38,17 +39,17 @@ class ImageFacts:
         num_classes: classes, or label columns.
         channels: channels of an image.
         spatial_dims: 2 for pictures, 3 for volumes.
-        window_levels: levels that become -1 and 1 for the surrogate.
+        window_levels: levels that become -1 and 1 for the surrogate; None where each image has its own.
     """
 
     task: Task
     num_classes: int
     channels: int
     spatial_dims: int
-    window_levels: tuple[float, float]
+    window_levels: tuple[float, float] | None
 
     @classmethod
-    def of(cls, source: Source, *, window_levels: tuple[float, float]) -> ImageFacts:
+    def of(cls, source: Source, *, window_levels: tuple[float, float] | None) -> ImageFacts:
         """Read them off a source."""
         channels, *space = source.shape(0)
         return cls(
@@ -66,7 +67,7 @@ class ImageFacts:
             "num_classes": self.num_classes,
             "channels": self.channels,
             "spatial_dims": self.spatial_dims,
-            "window_levels": list(self.window_levels),
+            "window_levels": None if self.window_levels is None else list(self.window_levels),
         }
 
     @classmethod
@@ -79,11 +80,16 @@ class ImageFacts:
         try:
             if not isinstance(description, Mapping):
                 raise TypeError("it is no object")
-            low, high = (float(one) for one in description["window_levels"])
+            window = description["window_levels"]
+            if window is not None:
+                low, high = (float(one) for one in window)
+                if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                    raise ValueError("a window is empty")
+                window = (low, high)
             counts = {name: _whole(description[name]) for name in ("num_classes", "channels", "spatial_dims")}
-            if counts["spatial_dims"] not in (2, 3) or not (math.isfinite(low) and math.isfinite(high) and low < high):
+            if counts["spatial_dims"] not in (2, 3):
                 raise ValueError("a number is out of its range")
-            return cls(task=Task(description["task"]), window_levels=(low, high), **counts)
+            return cls(task=Task(description["task"]), window_levels=window, **counts)
         except (KeyError, TypeError, ValueError) as error:
             raise LedgerError(f"what the ledger says about the images is damaged ({error}).") from error
 
@@ -94,31 +100,38 @@ class RecipeContext:
 
     Attributes:
         source: the images.
-        budget: how large a delta may be.
+        budget: how large a delta may be, of all images or of each.
         store: where the deltas go.
         seed: seed of networks, orders and patterns.
         checkpoint: private folder for checkpoints.
         device: where to compute.
-        window_levels: levels that become -1 and 1 for the surrogate; None for the budget's range.
+        levels: levels and window of every image.
         handlers: more handlers for the engine.
         trainer_handlers: handlers for the surrogate's trainer.
     """
 
     source: Source
-    budget: Budget
+    budget: AnyBudget
     store: MappedStore
     seed: int
     checkpoint: Path
     device: torch.device
-    window_levels: tuple[float, float] | None = None
+    levels: SourceLevels
     handlers: Sequence[Any] = ()
     trainer_handlers: Sequence[Any] = ()
 
     @property
     def facts(self) -> ImageFacts:
         """What a surrogate has to know of the images."""
-        window = self.window_levels or (self.budget.low_level, self.budget.high_level)
-        return ImageFacts.of(self.source, window_levels=window)
+        return ImageFacts.of(self.source, window_levels=self.levels.common_window_levels)
+
+    @property
+    def window_levels(self) -> tuple[float, float]:
+        """Levels that become -1 and 1 in the surrogate's preprocessing.
+
+        Where each image has its own window, the surrogate maps that to -1 and 1 before its preprocessing.
+        """
+        return self.levels.common_window_levels or (-1.0, 1.0)
 
     @property
     def num_classes(self) -> int:
@@ -162,9 +175,12 @@ class RecipeContext:
         return Synthetic.shares_for(counts.tolist(), faint_share=faint_share)
 
     def loader(self, *, batch_size: int, shuffle: bool) -> DataLoader:
-        """Return batches of the source's images in levels."""
+        """Return batches of the source's images in levels, with their windows where each has its own."""
         batches = ShapeBatches(self.source, batch_size=batch_size, shuffle=shuffle, seed=self.seed)
-        return DataLoader(SourceDataset(self.source), batch_sampler=batches, num_workers=0)
+        images = SourceDataset(
+            self.source, level_sizes=self.levels.stored_level_sizes, windows=self.levels.windows_levels
+        )
+        return DataLoader(images, batch_sampler=batches, num_workers=0)
 
 
 def objective_for(task: Task) -> Objective:

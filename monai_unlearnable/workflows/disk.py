@@ -11,8 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from monai_unlearnable.errors import ReleaseError
+from monai_unlearnable.release import plan_release
+from monai_unlearnable.sources import Source
+from monai_unlearnable.sources.stored_levels import is_floating
+from monai_unlearnable.stores import StoreHeader
 
-__all__ = ["errors_name", "require_space"]
+__all__ = ["count_needed_bytes", "errors_name", "require_space"]
 
 
 def require_space(needed_bytes: Mapping[Path, int]) -> None:
@@ -37,6 +41,30 @@ def require_space(needed_bytes: Mapping[Path, int]) -> None:
                 f"{names}: need about {_megabytes(needed)} MB, the disk has {_megabytes(free)} MB free. Make room, or "
                 "give folders on another disk."
             )
+
+
+def count_needed_bytes(source: Source, header: StoreHeader, *, output: Path, ledger: Path) -> dict[Path, int]:
+    """Say how many bytes a run needs in each of its folders.
+
+    Counted are applied and working deltas, those of two checkpoints, what rounding takes from floating-point images,
+    and files as large as the source's.
+
+    Args:
+        source: the images.
+        header: of the store of deltas.
+        output: folder of the release.
+        ledger: folder of the ledger.
+    """
+    sizes = [math.prod(source.shape(index)) for index in range(len(source))]
+    types = [source.dtype(index) for index in range(len(source))]
+    residuals = sum(size * one.itemsize for size, one in zip(sizes, types, strict=True) if is_floating(one))
+    working = sum(math.prod(shape) for shape in header.shapes.values())
+    plan = plan_release(source)
+    files = {one.template for one in plan.files} | {one.template for one in plan.copies}
+    return {
+        ledger: (sum(sizes) + 3 * working) * header.dtype.itemsize + residuals,
+        output: sum(one.stat().st_size for one in files),
+    }
 
 
 @contextmanager

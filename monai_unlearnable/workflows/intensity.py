@@ -1,119 +1,174 @@
-"""One look at every image before anything is computed: readable, of one depth, and how its levels spread."""
+"""One look at every image before anything is computed: readable, what its levels are, and how they spread."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
-from monai_unlearnable.budgets import Budget, LinfBudget, parse_radius
-from monai_unlearnable.budgets.intensity import RadiusUnit
-from monai_unlearnable.errors import BudgetError, SourceError
-from monai_unlearnable.sources import Progress, Sample, Source
-from monai_unlearnable.workflows.file_facts import FileFacts, read_file_facts
-from monai_unlearnable.workflows.level_counts import LevelCounts
+from monai_unlearnable.errors import SourceError
+from monai_unlearnable.sources import Progress, Source
+from monai_unlearnable.sources.dicom import DicomHeader
+from monai_unlearnable.sources.float_levels import FloatValues, level_size_of
+from monai_unlearnable.sources.image_file import ImageHeader
+from monai_unlearnable.sources.intensity import intensity_window
+from monai_unlearnable.sources.stored_levels import is_floating, whole_levels
+from monai_unlearnable.types import StoredArray, StoredValues
 
-__all__ = ["IntensityRange", "make_budget", "survey"]
+__all__ = ["ImageLevels", "SourceLevels", "survey"]
+
+_LARGEST_EXACT_LEVEL = 1 << 24
+"""Deltas are computed in float32, which has every whole number up to here."""
 
 
-@dataclass(frozen=True)
-class IntensityRange:
-    """Levels of a source.
+@dataclass(frozen=True, kw_only=True)
+class ImageLevels:
+    """Levels of one image.
 
     Attributes:
-        low_level: smallest level that a stored pixel of every file can have.
-        high_level: largest level that a stored pixel of every file can have.
+        sample_id: which image.
+        low_level: smallest level that a stored pixel can have.
+        high_level: largest level that a stored pixel can have.
         window_low_level: lower end of the window that a network looks through.
-        window_high_level: upper end of that window; a radius given as a fraction is of the window's width.
-        data_sha256: hash of every image's id, label, shape and pixels.
-        level_size_hu: size of one level in HU; None where not every file has the same.
-        no_hu_reason: why not, with the name of an image; else ''.
+        window_high_level: upper end of that window.
+        range_levels: width of what a radius given as a fraction is of: the window's, or 0 where all is one level.
+        stored_level_size: what one level adds to a stored value: 1 for integers.
+        level_size: size of one level in ``unit`` (a CT's RescaleSlope, a NIfTI's scl_slope); where slices of a series
+            have several, the largest.
+        unit: ``HU`` where the file says so, else ''.
     """
 
+    sample_id: str
     low_level: int
     high_level: int
     window_low_level: float
     window_high_level: float
-    data_sha256: str
-    level_size_hu: float | None = None
-    no_hu_reason: str = ""
+    range_levels: float
+    stored_level_size: float = 1.0
+    level_size: float = 1.0
+    unit: str = ""
 
     @property
-    def window_width_levels(self) -> float:
-        """Width of the window."""
-        return self.window_high_level - self.window_low_level
+    def window_levels(self) -> tuple[float, float]:
+        """Lower and upper end of the window."""
+        return self.window_low_level, self.window_high_level
 
 
-def survey(source: Source, *, progress: Progress | None = None) -> IntensityRange:
-    """Read every image once.
+@dataclass(frozen=True, kw_only=True)
+class SourceLevels:
+    """Levels of every image of a source.
 
-    The levels that a pixel can have are those that every header allows. For uint8 images the window is all of them, 0
-    to 255. Deeper files rarely use their full scale, so theirs is the robust range: percentiles 0.5 and 99.5 of all
-    foreground pixels of the source. Foreground is what lies above level 0 for unsigned images, and above the lowest
-    level that occurs for signed ones and those in HU, where 0 is a level like any other. Padding does not count.
+    Attributes:
+        images: one for each image, in the source's order.
+        data_sha256: hash of every image's id, label, shape and pixels.
+    """
+
+    images: tuple[ImageLevels, ...]
+    data_sha256: str
+
+    @property
+    def common_window_levels(self) -> tuple[float, float] | None:
+        """The window that all images have; None where they have several."""
+        windows = {one.window_levels for one in self.images}
+        return windows.pop() if len(windows) == 1 else None
+
+    @property
+    def windows_levels(self) -> tuple[tuple[float, float], ...] | None:
+        """The window of each image; None where all have the same."""
+        return None if self.common_window_levels is not None else tuple(one.window_levels for one in self.images)
+
+    @property
+    def stored_level_sizes(self) -> tuple[float, ...]:
+        """What one level adds to a stored value of each image."""
+        return tuple(one.stored_level_size for one in self.images)
+
+
+def survey(source: Source, *, level_size: float | None = None, progress: Progress | None = None) -> SourceLevels:
+    """Read every image once, and find out what its levels are.
+
+    The window is that of :func:`~monai_unlearnable.sources.intensity.intensity_window`: the full scale of 8-bit images,
+    the robust range of each deeper one. An image of one level is looked at over all levels that its file can hold.
 
     Args:
         source: the images.
+        level_size: what one level adds to a stored value of floating-point images; None for 1, which only those have
+            that hold whole numbers.
         progress: called with (images done, all images).
 
     Raises:
-        SourceError: an image cannot be read, the images are of different integer types, have levels that not every
-            file can hold, or are all of one level.
+        SourceError: an image cannot be read, holds levels that its file or this package cannot hold, or floats that are
+            not whole and no level size is given; a level size is given and no image is floating-point; or every image
+            shows one level only.
     """
+    if level_size is not None and not any(is_floating(source.dtype(index)) for index in range(len(source))):
+        raise SourceError(
+            f"{source.path}: a level size of {level_size:g} is given, but no image is floating-point: a level of whole "
+            "numbers is 1. Leave the level size out."
+        )
     content = hashlib.sha256()
-    dtype, facts = source.dtype(0), read_file_facts(source)
-    counts = LevelCounts()
+    images: list[ImageLevels] = []
     for index, sample in enumerate(source):
-        _check_image(source, sample, facts)
-        hidden = source.untouchable(index)
-        counts.add(sample.image if hidden is None else sample.image[~hidden])
+        images.append(_look(source, index, sample.image, level_size))
         content.update(f"{sample.sample_id}|{sample.label.tolist()}|{sample.image.shape}|".encode())
         content.update(np.ascontiguousarray(sample.image).tobytes())
         if progress is not None:
             progress(index + 1, len(source))
-    if not len(counts.levels):
-        raise SourceError(f"{source.path}: every pixel of every image is padding; there is nothing to protect.")
-    above = int(counts.levels[0]) if dtype.kind == "i" or facts.is_hu else 0
-    full = (float(facts.low_level), float(facts.high_level))
-    low, high = full if dtype == np.uint8 else counts.robust_range(above=above)
-    if not low < high:
+    if not any(one.range_levels for one in images):
         raise SourceError(
-            f"{source.path}: the foreground of every image has level {low:g}; there is nothing to protect."
+            f"{source.path}: every image is padding, or its foreground has one level; there is nothing to protect."
         )
-    return IntensityRange(
-        facts.low_level, facts.high_level, low, high, content.hexdigest(), facts.level_size_hu, facts.no_hu_reason
+    return SourceLevels(images=tuple(images), data_sha256=content.hexdigest())
+
+
+def _look(source: Source, index: int, image: StoredValues, asked: float | None) -> ImageLevels:
+    sample_id, header = source.sample_ids[index], source.header(index)
+    size = 1.0
+    if is_floating(image.dtype):
+        size = level_size_of(cast(FloatValues, image), asked=asked, where=sample_id)
+        _check_exact(image, size, sample_id)
+    levels = whole_levels(image, level_size=size)
+    low, high = _range(header)
+    _check_inside(levels, low, high, sample_id)
+    window = intensity_window(levels, header, hidden=source.untouchable(index))
+    window_low, window_high = (float(low), float(high)) if window is None else window
+    return ImageLevels(
+        sample_id=sample_id,
+        low_level=low,
+        high_level=high,
+        window_low_level=window_low,
+        window_high_level=window_high,
+        range_levels=0.0 if window is None else window_high - window_low,
+        stored_level_size=size,
+        level_size=size * max(_level_sizes(header)),
+        unit=header.unit,
     )
 
 
-def make_budget(radius: str | float, levels: IntensityRange, norm: type[Budget] = LinfBudget) -> Budget:
-    """Turn a radius as people write it into a budget of a source.
-
-    For L2 a fraction is of the window's width too: ``1.0`` is the length of one pixel changed over the whole window.
-
-    Raises:
-        BudgetError: the radius is not understood, below one level, or in HU where not every file has the same HU.
-    """
-    parsed = parse_radius(radius)
-    if parsed.unit is RadiusUnit.HU and levels.no_hu_reason:
-        raise BudgetError(f"radius {parsed}: {levels.no_hu_reason}. Use levels or a fraction.")
-    return norm(
-        radius_levels=parsed.levels(range_levels=levels.window_width_levels, level_size_hu=levels.level_size_hu),
-        low_level=levels.low_level,
-        high_level=levels.high_level,
-    )
+def _range(header: ImageHeader) -> tuple[int, int]:
+    return max(header.low_level, -_LARGEST_EXACT_LEVEL), min(header.high_level, _LARGEST_EXACT_LEVEL)
 
 
-def _check_image(source: Source, sample: Sample, facts: FileFacts) -> None:
-    dtype = source.dtype(0)
-    if sample.image.dtype != dtype:
+def _level_sizes(header: ImageHeader) -> Sequence[float]:
+    return header.level_sizes if isinstance(header, DicomHeader) else (header.level_size,)
+
+
+def _check_exact(values: StoredValues, level_size: float, sample_id: str) -> None:
+    largest = float(np.abs(values.astype(np.float64)).max())
+    if largest / level_size >= _LARGEST_EXACT_LEVEL:
         raise SourceError(
-            f"{sample.sample_id}: is {sample.image.dtype}, {source.sample_ids[0]} is {dtype}. Images of one "
-            "release need one depth, because a radius in levels means another thing for each: protect them apart."
+            f"{sample_id}: holds values up to {largest:g} in size, which are {largest / level_size:.3g} levels of "
+            f"{level_size:g}; {_LARGEST_EXACT_LEVEL - 1} are handled. Give a level size of at least "
+            f"{2 * largest / _LARGEST_EXACT_LEVEL:.2g}, or take the file out."
         )
-    low, high = int(sample.image.min()), int(sample.image.max())
-    if low < facts.low_level or high > facts.high_level:
+
+
+def _check_inside(levels: StoredArray, low: int, high: int, sample_id: str) -> None:
+    lowest, highest = int(levels.min()), int(levels.max())
+    if lowest < low or highest > high:
         raise SourceError(
-            f"{sample.sample_id}: has levels {low} to {high}; {facts.low_level} to {facts.high_level} are what every "
-            "file of the source can hold (of DICOM: BitsStored) and what is handled. Protect it apart."
+            f"{sample_id}: has levels {lowest} to {highest}; {low} to {high} are what its file can hold (of DICOM: "
+            "BitsStored) and what is handled. Take it out."
         )

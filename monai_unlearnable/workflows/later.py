@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from monai_unlearnable.budgets import Budget, L2Budget, LinfBudget
-from monai_unlearnable.errors import BudgetError, LedgerError
+from monai_unlearnable.errors import BudgetError, LedgerError, ReleaseError
 from monai_unlearnable.perturbations import ErrorMinimizing, TargetedAdversarial
 from monai_unlearnable.release import LedgerContent, ReleaseBudget, read_ledger
 from monai_unlearnable.surrogates import Surrogate
 from monai_unlearnable.workflows.context import ImageFacts
+from monai_unlearnable.workflows.intensity import ImageLevels
+from monai_unlearnable.workflows.radii import make_budget
 from monai_unlearnable.workflows.recipe_base import SurrogateRecipe
 from monai_unlearnable.workflows.settings import describe_differences, find_differences
 
@@ -23,11 +27,20 @@ __all__ = ["SURROGATE_NAME", "load_surrogate"]
 SURROGATE_NAME = "surrogate.pt"
 """File of a ledger that holds the weights of its run's surrogate."""
 
+_EACH_ITS_OWN = (
+    "each image of its run has a budget or window of its own. Give the levels of the image that shall get a delta: "
+    "image=survey(source).images[0]."
+)
+
 _NORMS: tuple[type[Budget], ...] = (LinfBudget, L2Budget)
 
 
 def load_surrogate(
-    ledger: str | Path, recipe: SurrogateRecipe, *, device: str | torch.device = "cpu"
+    ledger: str | Path,
+    recipe: SurrogateRecipe,
+    *,
+    image: ImageLevels | None = None,
+    device: str | torch.device = "cpu",
 ) -> tuple[Surrogate, ErrorMinimizing | TargetedAdversarial]:
     """Return the trained surrogate of a finished run, and the method that makes deltas with it.
 
@@ -37,14 +50,17 @@ def load_surrogate(
     Args:
         ledger: the run's ledger.
         recipe: the run's method and settings, with ``surrogate_size_px`` where the run chose one.
+        image: levels of the image that shall get a delta, from :func:`survey`: its budget and window are made of them
+            as they were made for the run's own images. Only where all of these had the same, it may be left out.
         device: where the surrogate goes.
 
     Returns:
-        The surrogate in evaluation mode, weights frozen; and the perturbation with the run's budget.
+        The surrogate in evaluation mode, weights frozen; and the perturbation with the run's budget, or the image's.
 
     Raises:
-        LedgerError: there is no finished run, it has other settings (the message names them) or no surrogate, or its
-            files are damaged.
+        LedgerError: there is no finished run, it has other settings (the message names them) or no surrogate, its
+            files are damaged, or ``image`` is needed.
+        BudgetError: the run's radius is below one level of the image, or in HU where it has none.
     """
     folder = Path(ledger)
     content = read_ledger(folder)
@@ -53,6 +69,11 @@ def load_surrogate(
     _check_settings(content, recipe, folder)
     configuration = content.configuration
     facts = ImageFacts.from_description(configuration.get("images"))
+    budget = _budget(configuration, image, folder)
+    if image is not None:
+        facts = replace(facts, window_levels=image.window_levels)
+    elif facts.window_levels is None:
+        raise LedgerError(f"{folder}: {_EACH_ITS_OWN}")
     seed = configuration.get("seed")
     if not isinstance(seed, int):
         raise LedgerError(f"{folder}: its seed is no whole number; the ledger is damaged.")
@@ -65,7 +86,7 @@ def load_surrogate(
             f"{folder / SURROGATE_NAME}: is not of this recipe's network ({_first_line(error)})."
         ) from error
     surrogate.eval().requires_grad_(False)
-    return surrogate, recipe.perturbation(facts, budget=_budget(configuration.get("budget"), folder), seed=seed)
+    return surrogate, recipe.perturbation(facts, budget=budget, seed=seed)
 
 
 def _check_settings(content: LedgerContent, recipe: SurrogateRecipe, folder: Path) -> None:
@@ -89,12 +110,19 @@ def _read_weights(path: Path, device: str | torch.device) -> Any:
         raise LedgerError(f"{path}: cannot be read ({_first_line(error)}).") from error
 
 
-def _budget(description: Any, folder: Path) -> Budget:
+def _budget(configuration: Mapping[str, Any], image: ImageLevels | None, folder: Path) -> Budget:
+    description = configuration.get("budget")
     try:
-        plain = ReleaseBudget.from_description(description)
-        norm = next(one for one in _NORMS if one.norm_name == plain.norm)
+        norm = next(one for one in _NORMS if one.norm_name == cast(Any, description)["norm"])
+        if image is not None:
+            return make_budget(str(configuration["radius"]), image, norm)
+        if any(isinstance(one, list) for one in cast(Any, description).values()):
+            raise LedgerError(f"{folder}: {_EACH_ITS_OWN}")
+        plain = ReleaseBudget.from_description(cast(Any, description))
         return norm(radius_levels=plain.radius_levels, low_level=plain.low_level, high_level=plain.high_level)
-    except (BudgetError, ValueError, TypeError, StopIteration) as error:
+    except (LedgerError, BudgetError):
+        raise
+    except (ReleaseError, ValueError, TypeError, KeyError, AttributeError, StopIteration) as error:
         raise LedgerError(f"{folder}: its budget is damaged ({error}).") from error
 
 

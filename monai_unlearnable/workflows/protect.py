@@ -33,6 +33,7 @@ def protect(
     recipe: Recipe | None = None,
     radius: str | float = "8/255",
     norm: type[Budget] = LinfBudget,
+    level_size: float | None = None,
     seed: int | None = None,
     device: str | torch.device = "cpu",
     handlers: Sequence[Any] = (),
@@ -53,9 +54,11 @@ def protect(
             and the ledger say why.
         options: how files are released: neutral names, DICOM options.
         recipe: method and settings; error-minimizing by default.
-        radius: ``8/255``, ``'8 levels'``, ``'10 HU'``; a fraction is of the full scale for 8-bit images, else of their
-            robust range.
+        radius: ``8/255``, ``'8 levels'``, ``'10 HU'``; a fraction is of the full scale of 8-bit images, and of the
+            robust range of each deeper one; HU count by each image's own rescale.
         norm: :class:`LinfBudget` or :class:`L2Budget`.
+        level_size: what one level adds to a stored value of floating-point files, such as 0.5. Files that hold whole
+            numbers only need none: their levels are 1.
         seed: seed of everything random. By default one is drawn and kept in the ledger only: who knows the seed of
             synthetic deltas can take them off.
         device: where the surrogate runs.
@@ -94,6 +97,7 @@ def protect(
         class_wise=recipe.class_wise,
         radius=radius,
         norm=norm,
+        level_size=level_size,
         seed=seed,
         device=device,
         options=options,

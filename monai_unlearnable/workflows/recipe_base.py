@@ -12,7 +12,7 @@ import torch
 from monai.engines import SupervisedTrainer
 from torch import nn
 
-from monai_unlearnable.budgets import Budget
+from monai_unlearnable.budgets import AnyBudget
 from monai_unlearnable.engines import ProtectionEngine, SaveProtection
 from monai_unlearnable.networks import small_resnet
 from monai_unlearnable.perturbations import (
@@ -91,7 +91,7 @@ class SurrogateRecipe(Recipe):
 
     @abstractmethod
     def perturbation(
-        self, facts: ImageFacts, *, budget: Budget, seed: int = 0
+        self, facts: ImageFacts, *, budget: AnyBudget, seed: int = 0
     ) -> ErrorMinimizing | TargetedAdversarial:
         """Return the method for images of this kind."""
 
@@ -103,7 +103,7 @@ class SurrogateRecipe(Recipe):
                 build(spatial_dims=facts.spatial_dims, in_channels=facts.channels, num_classes=facts.num_classes)
                 for build in self.networks
             ]
-        low, high = facts.window_levels
+        low, high = facts.window_levels or (-1.0, 1.0)  # own windows are mapped there before the preprocessing
         window = IntensityWindow(low_level=low, high_level=high)
         size = self.surrogate_size_px
         preprocessing = window if size is None else nn.Sequential(window, ResampleTo(size_px=size))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from monai_unlearnable.budgets import Budget
+from monai_unlearnable.budgets import AnyBudget
 from monai_unlearnable.engines import (
     PrepareClean,
     PrepareProtected,
@@ -109,7 +109,7 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
         """One delta for each class: one step a round, until the error is 10 % (Huang et al., ICLR 2021), 30 rounds."""
         return cls(class_wise=True, steps=1, stop_error=0.10, max_rounds=30)
 
-    def perturbation(self, facts: ImageFacts, *, budget: Budget, seed: int = 0) -> ErrorMinimizing:
+    def perturbation(self, facts: ImageFacts, *, budget: AnyBudget, seed: int = 0) -> ErrorMinimizing:
         """Return the method for images of this kind; nothing in it is random."""
         return ErrorMinimizing(
             budget=budget, steps=self.steps, step_share=self.step_share, objective=self.objective(facts)
@@ -147,7 +147,7 @@ class TargetedAdversarialRecipe(SurrogateRecipe):
     steps: int = 50
     restarts: int = 1
 
-    def perturbation(self, facts: ImageFacts, *, budget: Budget, seed: int = 0) -> TargetedAdversarial:
+    def perturbation(self, facts: ImageFacts, *, budget: AnyBudget, seed: int = 0) -> TargetedAdversarial:
         """Return the method for images of this kind."""
         multi = facts.task is Task.MULTI_LABEL
         target: TargetMap = ComplementTarget() if multi else NextClassTarget(facts.num_classes)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import Enum
 
 from monai_unlearnable.release import VerifyReport
+from monai_unlearnable.workflows.radii import RadiusSpan
 
 __all__ = ["FileOutcome", "Outcome", "ProtectReport"]
 
@@ -48,7 +49,8 @@ class ProtectReport:
         files: number of released files.
         converted: how many of them were converted to another format (JPEG and BMP to PNG, .mhd to .mha).
         radius_given: the radius as given.
-        radius_levels: the radius in levels of the stored files.
+        radii: smallest and largest radius of an image, in levels and in the unit of the files.
+        norm: ``linf`` or ``l2``.
         passes: passes of the engine.
         surrogate_error: the surrogate's error on the protected images at the end, 0 to 1; None without
             surrogate, and where a run was taken up after its last pass.
@@ -66,7 +68,8 @@ class ProtectReport:
     files: int
     converted: int
     radius_given: str
-    radius_levels: float
+    radii: RadiusSpan
+    norm: str
     passes: int
     surrogate_error: float | None
     resumed: bool

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -13,13 +12,12 @@ from typing import Any
 
 import torch
 
-from monai_unlearnable.budgets import Budget, LinfBudget, parse_radius
+from monai_unlearnable.budgets import Budget, ImageBudgets, LinfBudget, parse_radius
 from monai_unlearnable.engines import ProtectionEngine, SaveProtection
 from monai_unlearnable.release import (
     Ledger,
     Manifest,
     ManifestFields,
-    ReleaseBudget,
     ReleaseOptions,
     hold_ledger,
     plan_release,
@@ -31,13 +29,14 @@ from monai_unlearnable.release.atomic import atomic_file
 from monai_unlearnable.sources import Progress, Source
 from monai_unlearnable.stores import ClassKey, MappedStore, SampleKey, StoreHeader
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext
-from monai_unlearnable.workflows.disk import errors_name, require_space
+from monai_unlearnable.workflows.disk import count_needed_bytes, errors_name, require_space
 from monai_unlearnable.workflows.files import check_files, describe_files, take_source
 from monai_unlearnable.workflows.folders import check_folders, check_writable
-from monai_unlearnable.workflows.intensity import make_budget, survey
+from monai_unlearnable.workflows.intensity import survey
 from monai_unlearnable.workflows.later import SURROGATE_NAME
 from monai_unlearnable.workflows.notices import find_notices
 from monai_unlearnable.workflows.outcomes import count_labels, find_outcomes
+from monai_unlearnable.workflows.radii import RadiusSpan, make_budgets, release_budgets
 from monai_unlearnable.workflows.report import ProtectReport
 from monai_unlearnable.workflows.settings import take_up
 
@@ -60,9 +59,10 @@ class ProtectionRun:
         settings: effective settings of the method, JSON values, for the ledger.
         labels: list of images and labels when ``source`` is the path of a folder.
         class_wise: one delta for each class in the place of one for each image.
-        radius: ``8/255``, ``'8 levels'``, ``'10 HU'``; a fraction is of the full scale for 8-bit images, else of their
-            robust range.
+        radius: ``8/255``, ``'8 levels'``, ``'10 HU'``; a fraction is of the full scale of 8-bit images, and of the
+            robust range of each deeper one; HU count by each image's own rescale.
         norm: :class:`LinfBudget` or :class:`L2Budget`.
+        level_size: what one level adds to a stored value of floating-point files; None for files of whole numbers.
         seed: seed of everything random; by default drawn, and kept in the ledger only.
         device: where the surrogate runs.
         options: how files are released; of an open source its own ``allow_lossy`` counts.
@@ -88,6 +88,7 @@ class ProtectionRun:
         class_wise: bool = False,
         radius: str | float = "8/255",
         norm: type[Budget] = LinfBudget,
+        level_size: float | None = None,
         seed: int | None = None,
         device: str | torch.device = "cpu",
         options: ReleaseOptions | None = None,
@@ -102,20 +103,12 @@ class ProtectionRun:
         check_files(self.source)
         self._notices = find_notices(self.source, self.options)
         self._report_on = progress if progress is not None else _silent
-        levels = survey(self.source, progress=self._report_on("reading"))
-        self.budget = make_budget(radius, levels, norm)
-        self.radius = str(radius)
-        window = (levels.window_low_level, levels.window_high_level)
-        configuration = {
-            "method": method,
-            "settings": dict(settings),
-            "class_wise": class_wise,
-            "budget": self.budget.describe(),
-            "radius": self.radius,
-            "images": ImageFacts.of(self.source, window_levels=window).describe(),
-            "data_sha256": levels.data_sha256,
-            **describe_files(self.source, self.options),
-        }
+        self.levels = survey(self.source, level_size=level_size, progress=self._report_on("reading"))
+        self.budget = make_budgets(radius, self.levels, norm)
+        if class_wise and isinstance(self.budget, ImageBudgets):
+            self.budget.require_one_radius()
+        self.radius, self._level_size = str(radius), level_size
+        configuration = self._configuration(settings)
         self.seed, self.resumed = take_up(self.ledger, configuration, seed)
         self._held = ExitStack()
         self._book: Ledger = self._held.enter_context(
@@ -125,7 +118,7 @@ class ProtectionRun:
         )
         try:
             self._keys = self.key(self.source.sample_ids, torch.as_tensor(self.source.labels))
-            self.store = self._open_store(levels.data_sha256)
+            self.store = self._open_store()
         except BaseException:
             self.close()
             raise
@@ -136,8 +129,22 @@ class ProtectionRun:
             seed=self.seed,
             checkpoint=self._book.directory / "checkpoint",
             device=torch.device(device),
-            window_levels=window,
+            levels=self.levels,
         )
+
+    def _configuration(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return everything that another run with the same results has in common, but for the seed."""
+        return {
+            "method": self.method,
+            "settings": dict(settings),
+            "class_wise": self.class_wise,
+            "budget": self.budget.describe(),
+            "radius": self.radius,
+            "level_size": self._level_size,
+            "images": ImageFacts.of(self.source, window_levels=self.levels.common_window_levels).describe(),
+            "data_sha256": self.levels.data_sha256,
+            **describe_files(self.source, self.options),
+        }
 
     @property
     def key(self) -> SampleKey | ClassKey:
@@ -172,7 +179,8 @@ class ProtectionRun:
             files=len(manifest.files),
             converted=manifest.converted_count,
             radius_given=self.radius,
-            radius_levels=self.budget.radius_levels,
+            radii=RadiusSpan.of(self.budget, self.levels),
+            norm=self.budget.norm_name,
             passes=engine.state.epoch,
             surrogate_error=engine.state.metrics.get("surrogate_error"),
             resumed=self.resumed,
@@ -195,31 +203,21 @@ class ProtectionRun:
     ) -> None:
         self.close()
 
-    def _header(self, data_sha256: str) -> StoreHeader:
+    def _header(self) -> StoreHeader:
         return StoreHeader(
             shapes={key: self.source.shape(index) for index, key in enumerate(self._keys)},
-            radius_levels=self.budget.largest_value_levels,
+            radius_levels=float(self.budget.largest_value_levels),
             budget=self.budget.describe(),
             method=self.method,
             seed=self.seed,
-            data_sha256=data_sha256,
+            data_sha256=self.levels.data_sha256,
+            level_size=1.0 if self._level_size is None else float(self._level_size),
         )
 
-    def _needed_bytes(self, header: StoreHeader) -> dict[Path, int]:
-        """Count applied and working deltas, those of two checkpoints, and files as large as the source's."""
-        pixels = sum(math.prod(self.source.shape(index)) for index in range(len(self.source)))
-        working = sum(math.prod(shape) for shape in header.shapes.values())
-        plan = plan_release(self.source)
-        files = {one.template for one in plan.files} | {one.template for one in plan.copies}
-        return {
-            self.ledger: (pixels + 3 * working) * header.dtype.itemsize,
-            self.output: sum(one.stat().st_size for one in files),
-        }
-
-    def _open_store(self, data_sha256: str) -> MappedStore:
-        header = self._header(data_sha256)
+    def _open_store(self) -> MappedStore:
+        header = self._header()
         if not self.resumed:
-            require_space(self._needed_bytes(header))
+            require_space(count_needed_bytes(self.source, header, output=self.output, ledger=self.ledger))
         folder = self._book.directory / "working"
         with errors_name(self.ledger):
             return MappedStore.open(folder, header) if folder.exists() else MappedStore.create(folder, header)
@@ -233,7 +231,7 @@ class ProtectionRun:
     def _write(self) -> Manifest:
         fields = ManifestFields(
             method=self.method,
-            budget=ReleaseBudget.from_description(self.budget.describe(), radius_given=self.radius),
+            budgets=release_budgets(self.budget, self.levels, radius_given=self.radius),
             configuration={"class_wise": self.class_wise},
         )
         return write_release(

@@ -8,6 +8,7 @@ from statistics import mean
 
 from monai_unlearnable.audit import AuditReport
 from monai_unlearnable.release import Failure, RestoreReport, VerifyReport
+from monai_unlearnable.workflows.radii import describe_radii
 from monai_unlearnable.workflows.report import Outcome, ProtectReport
 
 __all__ = ["describe_audit", "describe_protection", "describe_restoration", "describe_verification"]
@@ -20,10 +21,9 @@ _MOST_CLASSES_SHOWN = 10
 
 def describe_protection(report: ProtectReport, release: Path, ledger: Path) -> str:
     """Say what was protected, how far the images changed, and what to keep private."""
-    lines = [
-        f"{report.images} images protected with {report.method}, radius {report.radius_given} = "
-        f"{report.radius_levels:g} levels, in {report.seconds:.0f} s{' (resumed)' if report.resumed else ''}",
-    ]
+    radius = f"{report.radius_given} = {describe_radii(report.radii, norm=report.norm)}"
+    time = f"{report.seconds:.0f} s{' (resumed)' if report.resumed else ''}"
+    lines = [f"{report.images} images protected with {report.method}, radius {radius}, in {time}"]
     if report.converted:
         lines.append(f"{report.converted} files were written in another format (JPEG and BMP as PNG, .mhd as .mha)")
     if report.surrogate_error is not None and report.method == "error_minimizing":

@@ -122,7 +122,32 @@ def test_signed_images_have_the_full_scale_of_all_their_levels(tmp_path: Path) -
     assert (found.full_scale, found.unchanged_images) == (4095, 0)
     assert found.psnr_db is not None and found.psnr_db.median == pytest.approx(20 * np.log10(4095 / 7))
     loaded = load_images(open_source(tmp_path / "c"))
-    assert (loaded.full_scale, int(loaded.images.min()), int(loaded.images.max())) == (4095, -1024, 3000)
+    assert (int(loaded.images.min()), int(loaded.images.max())) == (-1024, 3000)
+
+
+def test_floats_are_measured_in_their_own_values_beside_bytes(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    floats, small = generator.random((10, 10, 10)).astype(np.float32), generator.integers(0, 200, (10, 10, 10))
+    for name, step in (("r", 1), ("c", 0)):
+        for label, image in (("a", floats + np.float32(0.25 * step)), ("b", (small + 3 * step).astype(np.uint8))):
+            (tmp_path / name / label).mkdir(parents=True)
+            save_nifti(tmp_path / name / label / "1.nii", image)
+    found = measure_fidelity(open_source(tmp_path / "r"), open_source(tmp_path / "c"), [(0, 0), (1, 1)])
+    assert found.full_scale is None and found.unchanged_images == 0
+    assert found.max_abs_levels is not None and found.psnr_db is not None
+    assert found.max_abs_levels.minimum == pytest.approx(0.25, abs=1e-6) and found.max_abs_levels.maximum == 3
+    expected = sorted([20 * np.log10(np.ptp(floats) / 0.25), 20 * np.log10(255 / 3)])
+    assert [found.psnr_db.minimum, found.psnr_db.maximum] == pytest.approx(expected, rel=1e-4)
+
+
+def test_every_image_is_measured_on_its_own_scale(tmp_path: Path) -> None:
+    deep, flat = np.full((12, 12), 4000, np.uint16), np.full((12, 12), 90, np.uint8)
+    images: dict[str, NDArray[Any]] = {"a/1.png": deep, "b/2.png": flat}
+    release = _write(tmp_path / "r", {name: image + image.dtype.type(7) for name, image in images.items()})
+    found = measure_fidelity(open_source(release), open_source(_write(tmp_path / "c", images)), [(0, 0), (1, 1)])
+    assert found.full_scale is None and found.psnr_db is not None
+    assert found.psnr_db.minimum == pytest.approx(20 * np.log10(255 / 7))
+    assert found.psnr_db.maximum == pytest.approx(20 * np.log10(4095 / 7))
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 13, 14, 12), (1, 2, 6, 9, 11)])

@@ -219,13 +219,13 @@ def test_a_broken_writer_shows_up_in_the_checks(source: Path, tmp_path: Path) ->
 def test_a_delta_beyond_the_radius_fails_a_check(release: Path, source: Path, tmp_path: Path) -> None:
     write_manifest(release)
     assert _audit(release, source, tmp_path / "out", seeds=1).held
-    write_manifest(release, budget={"norm": "linf", "radius_levels": 59.0})
+    write_manifest(release, budgets=[{"norm": "linf", "radius_levels": 59.0}])
     report = _audit(release, source, tmp_path / "out", seeds=1)
     assert _failed(report) == ["No pixel differs by more than the radius in the manifest"]
     assert "Checks failed: no verdict can be relied on" in (tmp_path / "out" / "audit.html").read_text()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"budget": 3, "files": {}, "method": ["x"]}', "[" * 100_000])
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"budgets": 3, "files": {}, "method": ["x"]}', "[" * 100_000])
 def test_a_hostile_manifest_is_ignored(release: Path, source: Path, tmp_path: Path, text: str) -> None:
     (release / "manifest.json").write_text(text)
     report = _audit(release, source, tmp_path / "out", seeds=1, recipes=(replace(RECIPE, epochs=1),))

@@ -9,6 +9,7 @@ import torch
 
 from monai_unlearnable.audit import TrainingResult, VictimRecipe, train_victim
 from monai_unlearnable.audit.loading import ImageSet
+from monai_unlearnable.audit.training import _WholeBatches
 from monai_unlearnable.errors import DivergedError, SourceError
 from monai_unlearnable.networks import small_resnet
 from monai_unlearnable.sources import Task
@@ -21,7 +22,11 @@ def _set(count: int, *, seed: int, channels: int = 1, task: Task = Task.SINGLE_L
     target = torch.from_numpy(labels)
     if task is Task.MULTI_LABEL:
         target = torch.stack([target, 1 - target], dim=1).float()
-    return ImageSet(tensor, target, 255.0, task, 2, hashlib.sha256(images.tobytes()).hexdigest())
+    return ImageSet(tensor, target, _byte_windows(len(tensor)), task, 2, hashlib.sha256(images.tobytes()).hexdigest())
+
+
+def _byte_windows(count: int) -> torch.Tensor:
+    return torch.tensor([[0.0, 255.0]]).repeat(count, 1)
 
 
 def _untimed(result: TrainingResult) -> TrainingResult:
@@ -51,7 +56,7 @@ def test_a_victim_learns_from_clean_images(task: Task, channels: int) -> None:
 
 def test_a_victim_can_be_trained_on_volumes() -> None:
     images = torch.randint(0, 255, (12, 1, 8, 8, 8), dtype=torch.uint8)
-    volumes = ImageSet(images, torch.arange(12) % 2, 255.0, Task.SINGLE_LABEL, 2, "0")
+    volumes = ImageSet(images, torch.arange(12) % 2, _byte_windows(12), Task.SINGLE_LABEL, 2, "0")
     recipe = VictimRecipe(epochs=1, batch_size=6, augment=True, network=small_resnet)
     assert 0 <= train_victim(recipe, volumes, volumes, seed=0).score <= 1
 
@@ -103,3 +108,19 @@ def test_test_images_of_another_kind_are_refused() -> None:
 def test_recipes_out_of_range_are_refused(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         VictimRecipe(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.float32])
+def test_bytes_are_scaled_as_they_always_were(dtype: torch.dtype) -> None:
+    """Figures of 8-bit sets that were published stay what they are, to the last bit."""
+    levels = torch.arange(256).reshape(4, 1, 8, 8).to(dtype)
+    images = ImageSet(levels, torch.zeros(4, dtype=torch.long), _byte_windows(4), Task.SINGLE_LABEL, 2, "")
+    batch = _WholeBatches(images, generator=None)[[3, 0, 2]]["image"]
+    assert torch.equal(batch, (levels[[3, 0, 2]].float() / 255.0 - 0.5) / 0.5)
+
+
+def test_every_image_is_scaled_by_its_own_window() -> None:
+    levels = torch.tensor([[0.0, 255.0], [300.0, 1300.0]]).reshape(2, 1, 1, 2)
+    windows = torch.tensor([[0.0, 255.0], [300.0, 2300.0]])
+    images = ImageSet(levels, torch.zeros(2, dtype=torch.long), windows, Task.SINGLE_LABEL, 2, "")
+    assert _WholeBatches(images, generator=None)[[1, 0]]["image"].tolist() == [[[[-1.0, 0.0]]], [[[-1.0, 1.0]]]]

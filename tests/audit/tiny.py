@@ -85,7 +85,8 @@ def write_folders(folder: Path, *, names: tuple[str, str] = ("a", "b"), suffix: 
 
 def write_manifest(release: Path, **changes: Any) -> None:
     """Write the part of a manifest that the audit reads."""
-    budget = {"norm": "linf", "radius_levels": 60, "radius_given": "60"}
-    files = [{"name": "a/000.png", "source_format": "png"}]
-    content = {"method": "synthetic", "budget": budget, "files": files, **changes}
+    names = [path.relative_to(release).as_posix() for path in sorted(release.rglob("*.*")) if path.suffix != ".json"]
+    files = [{"name": name, "source_format": "png", "budgets": [0]} for name in names]
+    budgets = [{"norm": "linf", "radius_levels": 60}]
+    content = {"method": "synthetic", "radius_given": "60", "budgets": budgets, "files": files, **changes}
     (release / "manifest.json").write_text(json.dumps(content))

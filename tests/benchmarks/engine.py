@@ -61,7 +61,7 @@ def _bare(data: Images, size: Size) -> Tensor:
         rounds=_ROUNDS,
         delta_steps=size.delta_steps,
         batch_size=BATCH_SIZE,
-        radius_levels=BUDGET.radius_levels,
+        radius_levels=float(BUDGET.radius_levels),
         step_levels=STEP_LEVELS,
         learning_rate=_LEARNING_RATE,
     )
@@ -75,7 +75,7 @@ def _engine(data: Images, size: Size) -> Tensor:
     model = surrogate()
     method = ErrorMinimizing(budget=BUDGET, steps=size.delta_steps, step_share=STEP_SHARE)
     shapes = dict.fromkeys(data.sample_ids, tuple(data.image.shape[1:]))
-    header = StoreHeader(shapes, BUDGET.radius_levels, BUDGET.describe(), method.name, 0)
+    header = StoreHeader(shapes, float(BUDGET.radius_levels), BUDGET.describe(), method.name, 0)
     with tempfile.TemporaryDirectory() as folder:
         store = MappedStore.create(Path(folder) / "store", header)
         trainer = SupervisedTrainer(

@@ -76,7 +76,7 @@ def _protect(count: int) -> None:
     budget = LinfBudget(radius_levels=8)
     shapes = {f"train/{index:06d}": (1, _SIDE_PX, _SIDE_PX) for index in range(count)}
     with tempfile.TemporaryDirectory() as folder:
-        header = StoreHeader(shapes, budget.radius_levels, budget.describe(), Synthetic.name, 0)
+        header = StoreHeader(shapes, float(budget.radius_levels), budget.describe(), Synthetic.name, 0)
         ProtectionEngine(
             device="cpu",
             max_epochs=1,

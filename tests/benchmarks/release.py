@@ -17,6 +17,7 @@ import torch
 from monai_unlearnable.release import (
     ManifestFields,
     ReleaseBudget,
+    ReleaseBudgets,
     hold_ledger,
     restore_release,
     verify_release,
@@ -30,7 +31,8 @@ from tests.benchmarks.release_files import KINDS, Kind, make_volume
 
 GOAL = 1.3
 _RADIUS = 8
-BUDGET = ReleaseBudget(norm="linf", radius_levels=_RADIUS, low_level=-32768, high_level=65535, radius_given="8 levels")
+BUDGET = ReleaseBudget(norm="linf", radius_levels=_RADIUS, low_level=-32768, high_level=65535)
+BUDGETS = ReleaseBudgets(distinct=(BUDGET,))
 
 
 def run(size: Size) -> Outcome:
@@ -68,7 +70,7 @@ def release_once(source_path: Path, store_path: Path, folder: Path) -> None:
             source.sample_ids,
             release=folder / "release",
             ledger=ledger,
-            manifest_fields=ManifestFields(method="synthetic", budget=BUDGET, configuration={}),
+            manifest_fields=ManifestFields(method="synthetic", budgets=BUDGETS, configuration={}),
         )
 
 

@@ -26,12 +26,12 @@ import monai_unlearnable.verbs.owner
 import monai_unlearnable.verbs.protect  # noqa: F401  (loaded before forking, too)
 from monai_unlearnable.cli import main
 from monai_unlearnable.engines import ProtectionEngine
-from monai_unlearnable.release import writer
+from monai_unlearnable.release import file_writer, writer
 
 MOMENTS: dict[str, tuple[Any, str]] = {
     "training": (SupervisedTrainer, "_iteration"),
     "pass": (ProtectionEngine, "_output"),  # deltas of this batch are in the store already
-    "writing": (writer, "file_sha256"),  # a file has its name, the ledger does not know it yet
+    "writing": (file_writer, "file_sha256"),  # a file has its name, the ledger does not know it yet
     "manifest": (writer, "write_bytes"),
 }
 

@@ -77,7 +77,18 @@ def test_damaged_archive(synthetic: Command) -> None:
 
 def test_pictures_of_several_depths(synthetic: Command) -> None:
     Image.fromarray(np.full((12, 12), 3000, dtype=np.uint16)).save("images/left/deep.png")
-    _refused(synthetic("images", *PLACES), "left/deep.png: is uint16, left/000.png is uint8")
+    answer = synthetic("images", *PLACES)
+    assert answer.code == 2 and "left/deep.png: radius 0.0313725 of the range: the image has no range" in answer.err
+    deep = np.random.default_rng(0).integers(100, 3000, (12, 12)).astype(np.uint16)
+    Image.fromarray(deep).save("images/left/deep.png")
+    assert synthetic("images", *PLACES).code == 0
+
+
+def test_level_size_that_cannot_be_used(synthetic: Command) -> None:
+    for size, text in (("x", "'x' is not a number"), ("0", "'0' is not usable"), ("nan", "'nan' is not usable")):
+        answer = synthetic("images", *PLACES, "--level-size", size)
+        assert answer.code == 2 and f"--level-size: {text}" in answer.err
+    _refused(synthetic("images", *PLACES, "--level-size", "0.5"), "level size of 0.5 is given, but no image is floating")
 
 
 def test_pictures_of_several_channels(synthetic: Command) -> None:

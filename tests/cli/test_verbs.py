@@ -94,11 +94,14 @@ def test_every_method_on_every_kind(method: str, make: object, command: Command)
     assert {key: value for key, value in contents(Path.cwd()).items() if key.startswith(source)} == before
 
 
-def test_radius_of_deep_files_is_of_their_robust_range(synthetic: Command) -> None:
+def test_radius_of_each_deep_file_is_of_its_own_robust_range(synthetic: Command) -> None:
     report = synthetic(_deep_grey(), *PLACES, "--radius", "0.1", "--json").json
-    source = open_source("deep")
-    low, high = np.percentile(np.stack([source.read(index) for index in range(len(source))]), [0.5, 99.5])
-    assert report["radius_levels"] == pytest.approx(0.1 * (high - low), abs=0.5)
+    source, radii = open_source("deep"), []
+    for index in range(len(source)):
+        low, high = np.percentile(source.read(index), [0.5, 99.5], method="inverted_cdf")
+        radii.append(0.1 * (high - low))
+    assert report["radii"]["levels"] == pytest.approx([min(radii), max(radii)])
+    assert report["radii"]["range_shares"] == pytest.approx([0.1, 0.1])
 
 
 def test_labels_beside_the_pictures_are_found(synthetic: Command) -> None:

@@ -46,7 +46,7 @@ def samples(*, count: int = 24) -> list[dict[str, Any]]:
 
 def header(method: str = "error_minimizing", *, class_wise: bool = False, seed: int = 0) -> StoreHeader:
     keys = ["class/0", "class/1"] if class_wise else [one["sample_id"] for one in samples()]
-    return StoreHeader(dict.fromkeys(keys, SHAPE), BUDGET.radius_levels, BUDGET.describe(), method, seed)
+    return StoreHeader(dict.fromkeys(keys, SHAPE), float(BUDGET.radius_levels), BUDGET.describe(), method, seed)
 
 
 def small_surrogate(*, seed: int = 0, normalise: bool = True) -> Surrogate:

@@ -15,6 +15,7 @@ from monai_unlearnable.release import (
     Manifest,
     ManifestFields,
     ReleaseBudget,
+    ReleaseBudgets,
     hold_ledger,
     write_release,
 )
@@ -23,7 +24,7 @@ from monai_unlearnable.stores import MemoryStore, StoreHeader
 from tests.sources.files import rgb16_png, save
 
 SEED = 123456789
-LINF = ReleaseBudget(norm="linf", radius_levels=8.0, low_level=0, high_level=65535, radius_given="8 levels")
+LINF = ReleaseBudget(norm="linf", radius_levels=8.0, low_level=0, high_level=65535)
 
 
 def random_store(source: Source, *, radius_levels: int = 8, seed: int = 0) -> MemoryStore:
@@ -72,10 +73,12 @@ class Built:
         *,
         store: MemoryStore | None = None,
         keys: Sequence[str] | None = None,
-        budget: ReleaseBudget = LINF,
+        budget: ReleaseBudget | ReleaseBudgets = LINF,
         progress: Progress | None = None,
     ) -> Manifest:
         source = self.source()
+        if isinstance(budget, ReleaseBudget):
+            budget = ReleaseBudgets(distinct=(budget,), radius_given="8 levels")
         with hold_ledger(
             self.ledger, source=self.source_path, release=self.release, configuration=self.configuration
         ) as ledger:
@@ -86,7 +89,7 @@ class Built:
                 release=self.release,
                 ledger=ledger,
                 manifest_fields=ManifestFields(
-                    method="synthetic", budget=budget, configuration={"block_size_px": 4, "sample_wise": True}
+                    method="synthetic", budgets=budget, configuration={"block_size_px": 4, "sample_wise": True}
                 ),
                 progress=progress,
             )

@@ -56,8 +56,11 @@ def test_agrees_with_a_slow_loop(delta: list[int], radius: float) -> None:
 @pytest.mark.parametrize("make", [LinfBudget, L2Budget])
 def test_takes_a_budgets_own_description(make: Callable[..., LinfBudget | L2Budget]) -> None:
     given = make(radius_levels=8.0, low_level=0, high_level=255)
-    budget = ReleaseBudget.from_description(given.describe(), radius_given="8/255")
-    assert budget.to_dict() == {**given.describe(), "radius_given": "8/255"}
+    budget = ReleaseBudget.from_description(given.describe(), stored_level_size=0.5, level_size=2.0, unit="HU")
+    sizes = {"stored_level_size": 0.5, "radius_in_unit": 16.0, "unit": "HU"}
+    assert budget.to_dict() == {**given.describe(), **sizes}
+    plain = {"stored_level_size": 1.0, "radius_in_unit": 8.0, "unit": ""}
+    assert ReleaseBudget.from_description(given.describe()).to_dict() == {**given.describe(), **plain}
 
 
 def test_refuses() -> None:

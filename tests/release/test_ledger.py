@@ -142,14 +142,16 @@ def _change(built: Built, **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": 1}, "not a ledger of version 3"),
+        ({"version": 3}, "is a ledger of version 3, and this package reads version 4. Use the version of this package"),
         ({"surplus": 1}, "does not have the fields"),
         ({"status": 1}, "does not have the fields"),
-        ({"files": {}}, "files or configuration are damaged"),
+        ({"files": {}}, "files, budgets or configuration are damaged"),
         ({"files": [1]}, "does not have the fields"),
-        ({"budget": {"norm": "linf"}}, "budget is damaged"),
-        ({"budget": {"norm": "l9", "radius_levels": 1, "low_level": 0, "high_level": 1}}, "budget is damaged"),
-        ({"budget": {"norm": "linf", "radius_levels": "1", "low_level": 0, "high_level": 1}}, "budget is damaged"),
+        ({"budgets": [{"norm": "linf"}]}, "budgets are damaged"),
+        ({"budgets": [{"norm": "l9", "radius_levels": 1, "low_level": 0, "high_level": 1}]}, "budgets are damaged"),
+        ({"budgets": [{"norm": "linf", "radius_levels": "1", "low_level": 0, "high_level": 1}]}, "budgets are damaged"),
+        ({"budgets": []}, "an image has budget number 0 of 0; it is damaged"),
+        ({"budgets": {}}, "its files, budgets or configuration are damaged"),
     ],
 )
 def test_refuses_a_damaged_ledger(finished: Built, changes: dict[str, Any], message: str) -> None:

@@ -7,21 +7,29 @@ from typing import Any
 import pytest
 
 from monai_unlearnable.errors import ReleaseError
-from monai_unlearnable.release import Manifest, ManifestFields, ManifestFile, ReleaseBudget, read_manifest
+from monai_unlearnable.release import (
+    Manifest,
+    ManifestFields,
+    ManifestFile,
+    ReleaseBudget,
+    ReleaseBudgets,
+    read_manifest,
+)
 from tests.release.building import SEED, built_folders, built_npz
 
-BUDGET = ReleaseBudget(norm="linf", radius_levels=8.0, low_level=0, high_level=255, radius_given="8/255")
+BUDGET = ReleaseBudget(norm="linf", radius_levels=8.0, low_level=0, high_level=255)
+BUDGETS = ReleaseBudgets(distinct=(BUDGET,), radius_given="8/255")
 
 
 def _manifest(**fields: Any) -> Manifest:
     return Manifest(
-        fields=ManifestFields(method="synthetic", budget=BUDGET, **fields),
+        fields=ManifestFields(method="synthetic", budgets=BUDGETS, **fields),
         task="single_label",
         class_names=("a", "b"),
         format="png",
         protected_array="",
         files=(
-            ManifestFile("a/x.png", "0" * 64, 1, "jpeg", True, "png"),
+            ManifestFile("a/x.png", "0" * 64, 1, "jpeg", True, "png", budgets=(0,)),
             ManifestFile("labels.csv", "1" * 64, 0, "csv", False, "csv"),
         ),
     )
@@ -71,13 +79,13 @@ def test_nothing_private_leaves_the_house(tmp_path: Path) -> None:
 )
 def test_refuses_private_settings(configuration: dict[str, Any]) -> None:
     with pytest.raises(ReleaseError, match=r"keep it in the ledger|is no JSON value"):
-        ManifestFields(method="m", budget=BUDGET, configuration=configuration)
+        ManifestFields(method="m", budgets=BUDGETS, configuration=configuration)
 
 
 def test_keeps_harmless_settings() -> None:
     ManifestFields(
         method="m",
-        budget=BUDGET,
+        budgets=BUDGETS,
         configuration={
             "radius": "8/255",
             "resource": 1,
@@ -87,21 +95,27 @@ def test_keeps_harmless_settings() -> None:
         },
     )
     with pytest.raises(ReleaseError, match="names a place on this machine"):
-        ManifestFields(method="m", budget=BUDGET, statements=("from /data/hospital",))
+        ManifestFields(method="m", budgets=BUDGETS, statements=("from /data/hospital",))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema_version": 1}, r"\$\.schema_version"),
+        (
+            {"schema_version": 2},
+            "is a manifest of version 2, and this package reads version 3. Use the version of this",
+        ),
+        ({"schema_version": "3"}, r"\$\.schema_version"),
         ({"seed": 0}, "'seed' was unexpected"),
         ({"configuration": {"seed": 0}}, "not for the public"),
         ({"files": []}, r"\$\.files"),
         ({"class_names": "ab"}, r"\$\.class_names"),
         ({"counts": {"files": 2, "images": 7, "converted_files": 1}}, "its counts"),
         ({"format": "jpeg"}, r"\$\.format"),
-        ({"budget": {**BUDGET.to_dict(), "norm": "l1"}}, r"\$\.budget\.norm"),
-        ({"budget": {**BUDGET.to_dict(), "high_level": 0}}, "is empty"),
+        ({"budgets": [{**BUDGET.to_dict(), "norm": "l1"}]}, r"\$\.budgets\[0\]\.norm"),
+        ({"budgets": [{**BUDGET.to_dict(), "high_level": 0}]}, "is empty"),
+        ({"budgets": [BUDGET.to_dict(), {**BUDGET.to_dict(), "norm": "l2"}]}, "all of one norm"),
+        ({"budgets": []}, r"\$\.budgets"),
     ],
 )
 def test_refuses_what_breaks_the_schema(change: dict[str, Any], message: str) -> None:

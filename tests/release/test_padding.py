@@ -18,7 +18,7 @@ from tests.release.building import Built, random_store
 from tests.sources.dicom.building import write
 
 PADDING = 100
-BUDGET = ReleaseBudget(norm="linf", radius_levels=8.0, low_level=0, high_level=4095, radius_given="8 levels")
+BUDGET = ReleaseBudget(norm="linf", radius_levels=8.0, low_level=0, high_level=4095)
 
 
 def _built(root: Path, **attributes: Any) -> Built:
@@ -63,7 +63,7 @@ def test_without_a_padding_value_every_voxel_moves(tmp_path: Path) -> None:
 
 def test_verify_sees_changed_padding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built = _built(tmp_path)
-    monkeypatch.setattr("monai_unlearnable.release.writer.off_padding", _without_the_second_look)
+    monkeypatch.setattr("monai_unlearnable.release.file_writer.off_padding", _without_the_second_look)
     built.write(budget=BUDGET)
     reasons = {one.reason for one in verify_release(built.release, built.ledger).failures}
     assert reasons == {"its padding is not as it was in the source"}

@@ -19,7 +19,7 @@ from monai_unlearnable.stores import ClassKey, MemoryStore, StoreHeader
 from tests.release.building import Built, built_folders, built_npz, class_folders, random_store
 from tests.sources.files import rgb16_png, save
 
-BYTE = ReleaseBudget(norm="linf", radius_levels=8.0, low_level=0, high_level=255, radius_given="8/255")
+BYTE = ReleaseBudget(norm="linf", radius_levels=8.0, low_level=0, high_level=255)
 
 
 def check_way_back(built: Built) -> None:

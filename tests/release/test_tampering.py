@@ -93,7 +93,7 @@ def test_released_file_replaced_by_a_link_outside(built: Built) -> None:
 def test_changed_manifest(built: Built) -> None:
     path = built.release / "manifest.json"
     value = json.loads(path.read_text())
-    value["budget"]["radius_levels"] = 1.0
+    value["budgets"][0]["radius_levels"] = 1.0
     path.write_text(json.dumps(value))
     assert verify_release(built.release).held  # only the owner can know
     assert "is not the manifest" in _reasons(verify_release(built.release, built.ledger), "manifest.json")
@@ -125,7 +125,7 @@ def test_changed_deltas(built: Built) -> None:
 def test_budget_is_proved_from_the_files(built: Built) -> None:
     path = built.ledger / "ledger.json"
     value = json.loads(path.read_text())
-    value["budget"] |= {"radius_levels": 7.0, "high_level": 200.0}
+    value["budgets"][0] |= {"radius_levels": 7.0, "high_level": 200.0}
     path.write_text(json.dumps(value))
     report = verify_release(built.release, built.ledger)
     assert "changed by 8 levels, the budget is 7" in _reasons(report, "a/grey8.png")

@@ -52,8 +52,8 @@ def test_require_names_what_differs(changes: dict[str, Any], text: str) -> None:
         ({"shapes": {}}, "at least one key"),
         ({"shapes": {"a": (3,)}}, r"key 'a': shape \(3,\) is not \(channel, \*space\)"),
         ({"shapes": {"a": (1, 0, 4)}}, r"key 'a': shape \(1, 0, 4\)"),
-        ({"radius_levels": 0.5}, r"radius_levels=0\.5: a store keeps radii of 1 to 32767"),
-        ({"radius_levels": 32768}, "radius_levels=32768: a store keeps"),
+        ({"radius_levels": 0.5}, r"radius_levels=0\.5: a store keeps radii of 1 to 16777216"),
+        ({"radius_levels": 2**24 + 1}, "radius_levels=16777217: a store keeps"),
         ({"radius_levels": float("nan")}, "radius_levels=nan: a store keeps"),
     ],
 )

@@ -80,7 +80,8 @@ def test_surrogate_delta_keeps_the_budget_and_lowers_the_loss(method: Perturbati
     protected: Any = SurrogatePerturbation(method, model)(clean, 1)
     delta = protected.to(torch.float64) - clean.to(torch.float64)
     norm = delta.abs().max() if isinstance(method.budget, LinfBudget) else delta.norm()
-    assert 0 < float(norm) <= method.budget.radius_levels
+    assert isinstance(method.budget, LinfBudget | L2Budget)
+    assert 0 < float(norm) <= float(method.budget.radius_levels)
     target = torch.tensor([2 if isinstance(method, TargetedAdversarial) else 1])
     model.eval()
     with torch.no_grad():

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import pickle
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from monai_unlearnable.errors import LedgerError
+from monai_unlearnable.budgets import LinfBudget
+from monai_unlearnable.errors import BudgetError, LedgerError
+from monai_unlearnable.sources import open_source
 from monai_unlearnable.transforms import SurrogatePerturbation
 from monai_unlearnable.workflows import (
     ErrorMinimizingRecipe,
@@ -19,9 +23,11 @@ from monai_unlearnable.workflows import (
     TargetedAdversarialRecipe,
     load_surrogate,
     protect,
+    survey,
 )
 from monai_unlearnable.workflows.recipe_base import SurrogateRecipe
 from tests.small_data import class_images, write_class_folders
+from tests.sources.files import save
 
 
 def linear(*, spatial_dims: int, in_channels: int, num_classes: int) -> nn.Module:
@@ -87,7 +93,7 @@ def test_weights_are_those_of_the_run(ledger: Path) -> None:
     surrogate, method = load_surrogate(ledger, EM)
     kept = torch.load(ledger / "surrogate.pt", weights_only=True)
     assert all(torch.equal(value, kept[name]) for name, value in surrogate.state_dict().items())
-    assert method.budget.radius_levels == 6.0 and method.budget.high_level == 255.0
+    assert method.budget == LinfBudget(radius_levels=6.0, low_level=0.0, high_level=255.0)
     assert (ledger / "surrogate.pt").stat().st_mode & 0o077 == 0
 
 
@@ -170,3 +176,47 @@ def test_damaged_facts(change: dict[str, object], own: Path) -> None:
     _change(own, images=facts | change)
     with pytest.raises(LedgerError, match="what the ledger says about the images is damaged"):
         load_surrogate(own, EM)
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run over 16-bit images, each with its own range."""
+    folder = tmp_path_factory.mktemp("deep")
+    images, labels = class_images(per_class=3)
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        save(folder / "source" / "ab"[label] / f"{number}.png", image.astype(np.uint16) * np.uint16(10 + 20 * number))
+    return _protect(folder, EM, "em").parent
+
+
+def test_a_later_image_has_the_budget_and_window_of_its_own_levels(deep: Path) -> None:
+    images, labels = class_images(per_class=1, seed=7)
+    brighter = images.astype(np.uint16) * np.uint16(7)
+    for image, label in zip(brighter, labels, strict=True):
+        save(deep / "later" / "ab"[label] / "new.png", image)
+    for image, label, levels in zip(brighter, labels, survey(open_source(deep / "later")).images, strict=True):
+        surrogate, method = load_surrogate(deep / "em_ledger", EM, image=levels)
+        low, high = np.percentile(image, [0.5, 99.5], method="inverted_cdf")
+        radius = float(Fraction(6, 255) * Fraction(float(high - low)))
+        assert method.budget == LinfBudget(radius_levels=radius, low_level=0, high_level=65535)
+        seen = surrogate.preprocessing(torch.tensor([[low, high]]).float())
+        assert seen.flatten().tolist() == pytest.approx([-1.0, 1.0], abs=1e-6)
+        protected = SurrogatePerturbation(method, surrogate)(torch.from_numpy(image.astype(np.int32))[None], int(label))
+        change = np.abs(protected.numpy()[0].astype(np.int64) - image.astype(np.int64)).max()
+        assert 0.25 * radius < change <= radius
+
+
+def test_levels_of_the_later_image_are_asked_for(deep: Path, ledger: Path) -> None:
+    with pytest.raises(LedgerError, match=r"each image of its run has a budget or window of its own\. Give the"):
+        load_surrogate(deep / "em_ledger", EM)
+    flat = survey(open_source(ledger.parent / "source")).images[0]
+    _, method = load_surrogate(ledger, EM, image=flat)
+    assert method.budget == LinfBudget(radius_levels=6, high_level=255)
+    with pytest.raises(BudgetError, match=r"left/000\.png: radius 0\.0235294 of the range is 0\.0706 levels"):
+        load_surrogate(ledger, EM, image=replace(flat, range_levels=3.0))
+
+
+def test_one_radius_but_several_windows_need_the_levels_too(deep: Path) -> None:
+    places = {"output": deep / "same", "ledger": deep / "same_ledger", "recipe": EM, "radius": "9 levels"}
+    protect(deep / "source", **places)  # type: ignore[arg-type]
+    with pytest.raises(LedgerError, match="each image of its run has a budget or window of its own"):
+        load_surrogate(deep / "same_ledger", EM)

@@ -33,27 +33,32 @@ def _sizes(root: Path, *shapes: tuple[int, ...]) -> Source:
 
 def test_window_of_8_bit_is_the_full_scale(tmp_path: Path) -> None:
     levels = survey(open_source(write_class_folders(tmp_path, per_class=2)))
-    assert (levels.low_level, levels.high_level) == (0, 255)
-    assert (levels.window_low_level, levels.window_high_level, levels.window_width_levels) == (0.0, 255.0, 255.0)
+    assert levels.common_window_levels == (0, 255) and levels.windows_levels is None
+    assert {(one.low_level, one.high_level, one.range_levels) for one in levels.images} == {(0, 255, 255)}
 
 
 def test_window_of_16_bit_is_the_robust_range_of_the_foreground(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
-    images = [generator.integers(500, 2500, (40, 40)) for _ in range(4)]
+    images = [generator.integers(500, 2500 + 900 * number, (40, 40)) for number in range(4)]
     for image in images:
         image[:20] = 0  # air
         image[30, 3] = 60000  # one hot pixel
-    levels = survey(_deep(tmp_path, *images))
-    foreground = np.concatenate([image[image > 0] for image in images])
-    low, high = np.percentile(foreground, [0.5, 99.5], method="inverted_cdf")
-    assert levels.window_low_level == pytest.approx(low, abs=1)
-    assert levels.window_high_level == pytest.approx(high, abs=1)
-    assert (levels.low_level, levels.high_level) == (0, 65535)
+    source = _deep(tmp_path, *images)
+    levels = survey(source)
+    for one in levels.images:
+        image = images[int(one.sample_id[2])]
+        low, high = np.percentile(image[image > 0], [0.5, 99.5], method="inverted_cdf")
+        assert (*one.window_levels, one.range_levels) == (low, high, high - low)
+        assert (one.low_level, one.high_level) == (0, 65535)
+    assert levels.common_window_levels is None
+    assert levels.windows_levels == tuple(one.window_levels for one in levels.images)
 
 
 @pytest.mark.parametrize("level", [0, 700])
 def test_flat_deep_images_are_refused(level: int, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=rf"foreground of every image has level {level}; there is nothing to protect"):
+    with pytest.raises(
+        SourceError, match="every image is padding, or its foreground has one level; there is nothing to protect"
+    ):
         survey(_deep(tmp_path, *[np.full((4, 4), level)] * 2))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from monai_unlearnable.types import StoredArray
+from monai_unlearnable.types import StoredValues
 
 __all__ = ["ReleaseFormat"]
 
@@ -25,15 +25,15 @@ class ReleaseFormat(ABC):
     """Name of the format in manifest and ledger."""
 
     @abstractmethod
-    def read(self, path: Path) -> Iterator[StoredArray]:
-        """Yield the stored integers of each image of a released file, ``(channel, *space)``, in order.
+    def read(self, path: Path) -> Iterator[StoredValues]:
+        """Yield the stored numbers of each image of a released file, ``(channel, *space)``, in order.
 
         Raises:
             SourceError: the file cannot be read.
         """
 
     @abstractmethod
-    def write(self, path: Path, *, template: Path, images: Iterator[StoredArray]) -> None:
+    def write(self, path: Path, *, template: Path, images: Iterator[StoredValues]) -> None:
         """Write to ``path`` a copy of ``template`` that holds ``images`` instead of its own.
 
         Args:
@@ -54,12 +54,12 @@ class ReleaseFormat(ABC):
             SourceError: the file cannot be read.
         """
 
-    def untouchable(self, path: Path, image: StoredArray | None = None) -> NDArray[np.bool_] | None:
+    def untouchable(self, path: Path, image: StoredValues | None = None) -> NDArray[np.bool_] | None:
         """Return which values of the one image of a file must stay as they are (padding); None if none must.
 
         Args:
             path: a released file.
-            image: ask it of these stored integers in the place of the file's own.
+            image: ask it of these stored numbers in the place of the file's own.
 
         Raises:
             SourceError: the file cannot be read.
@@ -76,7 +76,7 @@ class ReleaseFormat(ABC):
         """
         return ""
 
-    def restore(self, path: Path, *, released: Path, images: Iterator[StoredArray], kept: str) -> None:
+    def restore(self, path: Path, *, released: Path, images: Iterator[StoredValues], kept: str) -> None:
         """Write the original of a released file.
 
         Args:

@@ -7,17 +7,15 @@ import zlib
 from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 from monai_unlearnable.release.formats.base import ReleaseFormat
 from monai_unlearnable.release.formats.newest import Newest
 from monai_unlearnable.release.formats.only_image import only_image
 from monai_unlearnable.release.hashing import bytes_sha256
 from monai_unlearnable.sources.block_file import BlockLayout
-from monai_unlearnable.sources.image_file import StoredValues
 from monai_unlearnable.sources.itk_file import BlockFormat, MetaImageFile, NrrdFile, decode_block
 from monai_unlearnable.sources.metaimage_header import LOCAL, metaimage_fields
-from monai_unlearnable.types import StoredArray
+from monai_unlearnable.types import StoredValues
 
 __all__ = ["BlockReleaseFormat", "MetaImageFormat", "NrrdFormat"]
 
@@ -41,9 +39,9 @@ class BlockReleaseFormat(ReleaseFormat):
     def head(self, layout: BlockLayout, *, packed_bytes: int) -> bytes:
         """Return the header for numbers that take so many bytes in the file."""
 
-    def read(self, path: Path) -> Iterator[StoredArray]:
+    def read(self, path: Path) -> Iterator[StoredValues]:
         """Yield the one image of the file; see :meth:`ReleaseFormat.read`."""
-        yield cast(StoredArray, decode_block(self._newest.of(path), path))
+        yield decode_block(self._newest.of(path), path)
 
     def write(self, path: Path, *, template: Path, images: Iterator[StoredValues]) -> None:
         """Write the template with another image; see :meth:`ReleaseFormat.write`."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 from monai_unlearnable.release.formats.base import ReleaseFormat
 from monai_unlearnable.release.formats.newest import Newest
 from monai_unlearnable.release.formats.only_image import only_image
 from monai_unlearnable.release.hashing import bytes_sha256
-from monai_unlearnable.sources.image_file import StoredValues
 from monai_unlearnable.sources.nifti_file import decode_nifti, read_nifti_parts
-from monai_unlearnable.types import StoredArray
+from monai_unlearnable.types import StoredValues
 
 __all__ = ["NiftiFormat"]
 
@@ -33,9 +31,9 @@ class NiftiFormat(ReleaseFormat):
     def __init__(self) -> None:
         self._newest = Newest(read_nifti_parts)
 
-    def read(self, path: Path) -> Iterator[StoredArray]:
+    def read(self, path: Path) -> Iterator[StoredValues]:
         """Yield the one image of the file; see :meth:`ReleaseFormat.read`."""
-        yield cast(StoredArray, decode_nifti(self._newest.of(path), path))
+        yield decode_nifti(self._newest.of(path), path)
 
     def write(self, path: Path, *, template: Path, images: Iterator[StoredValues]) -> None:
         """Write the template with another image; see :meth:`ReleaseFormat.write`."""

@@ -16,7 +16,7 @@ from monai_unlearnable.errors import ReleaseError, SourceError
 from monai_unlearnable.release.formats.base import ReleaseFormat
 from monai_unlearnable.sources.npz import NpzSource
 from monai_unlearnable.sources.npz_file import read_array, read_headers
-from monai_unlearnable.types import StoredArray
+from monai_unlearnable.types import StoredValues
 
 __all__ = ["NpzFormat"]
 
@@ -42,12 +42,12 @@ class NpzFormat(ReleaseFormat):
         """Name of the array that holds the protected images."""
         return f"{self.split}_images"
 
-    def read(self, path: Path) -> Iterator[StoredArray]:
+    def read(self, path: Path) -> Iterator[StoredValues]:
         """Yield the images of the split, ``(channel, *space)``; see :meth:`ReleaseFormat.read`."""
         source = NpzSource(path, split=self.split)
         return (source.read(index) for index in range(len(source)))
 
-    def write(self, path: Path, *, template: Path, images: Iterator[StoredArray]) -> None:
+    def write(self, path: Path, *, template: Path, images: Iterator[StoredValues]) -> None:
         """Write the template with other images; see :meth:`ReleaseFormat.write`."""
         read_headers(template)  # refuses pickles and damaged entries before anything is copied
         with zipfile.ZipFile(template) as old, zipfile.ZipFile(path, "w") as new:
@@ -71,7 +71,7 @@ class NpzFormat(ReleaseFormat):
         except (zipfile.BadZipFile, OSError, EOFError) as error:
             raise SourceError(f"{path}: is not a whole .npz file ({error}).") from error
 
-    def _write_images(self, sink: IO[bytes], template: Path, images: Iterator[StoredArray]) -> None:
+    def _write_images(self, sink: IO[bytes], template: Path, images: Iterator[StoredValues]) -> None:
         array = read_array(template, self.array_name)
         channels_last = array.ndim == 4 and array.shape[-1] == 3
         count = 0

@@ -16,7 +16,7 @@ from monai_unlearnable.release.formats.base import ReleaseFormat
 from monai_unlearnable.sources.pictures import read_header, read_picture
 from monai_unlearnable.sources.png_chunks import PNG_SIGNATURE, Chunk, encode_chunk, iterate_chunks
 from monai_unlearnable.sources.rgb16 import write_rgb16
-from monai_unlearnable.types import StoredArray
+from monai_unlearnable.types import StoredValues
 
 __all__ = ["PngFormat"]
 
@@ -37,11 +37,11 @@ class PngFormat(ReleaseFormat):
 
     name = "png"
 
-    def read(self, path: Path) -> Iterator[StoredArray]:
+    def read(self, path: Path) -> Iterator[StoredValues]:
         """Yield the one image of the file; see :meth:`ReleaseFormat.read`."""
         yield read_picture(path)
 
-    def write(self, path: Path, *, template: Path, images: Iterator[StoredArray]) -> None:
+    def write(self, path: Path, *, template: Path, images: Iterator[StoredValues]) -> None:
         """Write the one image as PNG; see :meth:`ReleaseFormat.write`."""
         header = read_header(template)
         for count, image in enumerate(images):
@@ -59,7 +59,7 @@ class PngFormat(ReleaseFormat):
         return {}
 
 
-def _encode(path: Path, image: StoredArray) -> bytes:
+def _encode(path: Path, image: StoredValues) -> bytes:
     if image.dtype == np.uint16 and len(image) == 3:
         scratch = path.with_name(f"{path.stem}.png")  # ITK wants this extension
         write_rgb16(scratch, np.moveaxis(image, 0, -1).astype(np.uint16, copy=False))

@@ -14,10 +14,9 @@ import numpy as np
 from monai_unlearnable.release.formats.base import ReleaseFormat
 from monai_unlearnable.release.formats.only_image import only_image
 from monai_unlearnable.release.hashing import bytes_sha256
-from monai_unlearnable.sources.image_file import StoredValues
 from monai_unlearnable.sources.tiff_file import TiffPicture, load_tifffile, read_tiff_layout
 from monai_unlearnable.sources.tiff_layout import TiffLayout, TiffTags
-from monai_unlearnable.types import StoredArray
+from monai_unlearnable.types import StoredValues
 
 __all__ = ["TiffFormat"]
 
@@ -33,7 +32,7 @@ class TiffFormat(ReleaseFormat):
 
     name = "tiff"
 
-    def read(self, path: Path) -> Iterator[StoredArray]:
+    def read(self, path: Path) -> Iterator[StoredValues]:
         """Yield the one image of the file; see :meth:`ReleaseFormat.read`."""
         yield TiffPicture().read(path)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from monai_unlearnable.release.formats.dicom.untouched import untouched_parts
 from monai_unlearnable.release.formats.newest import Newest
 from monai_unlearnable.sources.dicom.errors import errors_name
 from monai_unlearnable.sources.dicom.image import LoadedDicom, load_dicom
-from monai_unlearnable.types import StoredArray
+from monai_unlearnable.types import StoredArray, StoredValues
 
 __all__ = ["DicomFormat"]
 
@@ -46,11 +47,11 @@ class DicomFormat(ReleaseFormat):
         newest = Newest(partial(load_dicom, allow_lossy=self.allow_lossy))
         object.__setattr__(self, "_newest", newest)
 
-    def read(self, path: Path) -> Iterator[StoredArray]:
+    def read(self, path: Path) -> Iterator[StoredValues]:
         """Yield the one image of the file; see :meth:`ReleaseFormat.read`."""
         yield self._newest.of(path).levels
 
-    def write(self, path: Path, *, template: Path, images: Iterator[StoredArray]) -> None:
+    def write(self, path: Path, *, template: Path, images: Iterator[StoredValues]) -> None:
         """Write the one image with a new identity; see :meth:`ReleaseFormat.write`."""
         if self.identity is None:
             raise ReleaseError(f"{template}: a DICOM file is protected under a new identity; give one.")
@@ -66,7 +67,7 @@ class DicomFormat(ReleaseFormat):
             drop_private = self.drop_private or (self.identity is not None and self.identity.drop_private)
             return untouched_parts(self._newest.of(path).content, drop_private=drop_private)
 
-    def untouchable(self, path: Path, image: StoredArray | None = None) -> NDArray[np.bool_] | None:
+    def untouchable(self, path: Path, image: StoredValues | None = None) -> NDArray[np.bool_] | None:
         """Return which voxels are padding; see :meth:`ReleaseFormat.untouchable`."""
         with errors_name(path):
             loaded = self._newest.of(path)
@@ -77,15 +78,15 @@ class DicomFormat(ReleaseFormat):
         record = changed_elements(self._newest.of(template), released=released, keep_compressed=self.keep_compressed)
         return record.decode("ascii")
 
-    def restore(self, path: Path, *, released: Path, images: Iterator[StoredArray], kept: str) -> None:
+    def restore(self, path: Path, *, released: Path, images: Iterator[StoredValues], kept: str) -> None:
         """Write the original, byte by byte unless it was compressed; see :meth:`ReleaseFormat.restore`."""
         write_restored(path, released=self._newest.of(released), image=_first(images, released), record=kept.encode())
         if next(images, None) is not None:
             raise ReleaseError(f"{released}: holds one image, more were given.")
 
 
-def _first(images: Iterator[StoredArray], path: Path) -> StoredArray:
+def _first(images: Iterator[StoredValues], path: Path) -> StoredArray:
     image = next(images, None)
     if image is None:
         raise ReleaseError(f"{path}: holds one image, none was given.")
-    return image
+    return cast(StoredArray, image)  # the writer refuses floats: no DICOM file that is handled holds them

@@ -1,0 +1,118 @@
+"""One file of a release after the other: original plus delta, its hashes, and what the owner keeps of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+
+from monai_unlearnable.release.atomic import atomic_file
+from monai_unlearnable.release.budgets import ReleaseBudgets
+from monai_unlearnable.release.formats.by_name import ReleaseFormats
+from monai_unlearnable.release.hashing import file_sha256, pixels_sha256
+from monai_unlearnable.release.padding import off_padding
+from monai_unlearnable.release.planned import PlannedFile
+from monai_unlearnable.release.records import FileRecord, SampleRecord
+from monai_unlearnable.release.residuals import write_residual
+from monai_unlearnable.release.slabs import slabs
+from monai_unlearnable.sources.base import Source
+from monai_unlearnable.sources.float_levels import FloatValues, level_residual
+from monai_unlearnable.sources.stored_levels import add_delta, is_floating
+from monai_unlearnable.stores.base import DeltaStore
+from monai_unlearnable.stores.mapped import MappedStore
+from monai_unlearnable.types import StoredValues
+
+__all__ = ["FileWriter"]
+
+
+@dataclass(frozen=True)
+class _Image:
+    original: StoredValues
+    protected: StoredValues
+    residual_sha256: str
+
+
+@dataclass
+class FileWriter:
+    """Writes the files of one release, and what the owner keeps of their images.
+
+    Attributes:
+        source: the originals.
+        store: deltas in whole levels.
+        keys: the store's key for each image of the source.
+        applied: where the deltas go that images really got, by sample id.
+        budgets: how large each image's delta may be.
+        folder: the release.
+        private: the ledger's folder.
+        formats: how files are written.
+        newest: the image that was made last.
+    """
+
+    source: Source
+    store: DeltaStore
+    keys: Sequence[str]
+    applied: MappedStore
+    budgets: ReleaseBudgets
+    folder: Path
+    private: Path
+    formats: ReleaseFormats
+    newest: tuple[int, _Image] | None = None  # slices of a volume follow each other
+
+    def write(self, file: PlannedFile) -> FileRecord:
+        """Write one file of the release, and the deltas of its images.
+
+        Raises:
+            ReleaseError: a delta has another shape than its image, or leaves the budget.
+            SourceError: an image cannot be read.
+        """
+        samples: list[SampleRecord] = []
+        path, form = self.folder / file.name, self.formats.named(file.format)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(path, sync_folder=False) as unfinished:
+            form.write(unfinished, template=file.template, images=self._protected(file, samples))
+        return FileRecord(
+            name=file.name,
+            original_name=file.original_name,
+            sha256=file_sha256(path),
+            source_sha256=file_sha256(file.template),
+            source_format=file.source_format,
+            converted=file.converted,
+            untouched=form.untouched_sha256(file.template),
+            samples=tuple(samples),
+            format=file.format,
+            original=form.keep(file.template, released=path),
+        )
+
+    def _protected(self, file: PlannedFile, samples: list[SampleRecord]) -> Iterator[StoredValues]:
+        for index in file.indices:
+            image = self._image(index)
+            original, protected = image.original, image.protected
+            if file.part is not None:
+                original, protected = (np.ascontiguousarray(one[:, file.part]) for one in (original, protected))
+            sample_id, label = self.source.sample_ids[index], self.source.labels[index].tolist()
+            hashes = pixels_sha256(original), pixels_sha256(protected)
+            budget = self.budgets.index(sample_id)
+            samples.append(SampleRecord(sample_id, label, *hashes, file.part, budget, image.residual_sha256))
+            yield protected
+
+    def _image(self, index: int) -> _Image:
+        if self.newest is not None and self.newest[0] == index:
+            return self.newest[1]
+        sample_id, original = self.source.sample_ids[index], self.source.read(index)
+        whole, budget = tuple(slice(0, size) for size in original.shape), self.budgets.of(sample_id)
+        delta = self.store.read_region(self.keys[index], whole).numpy()
+        applied = off_padding(self.source, index, original, budget.apply(original, delta, where=sample_id))
+        for part in slabs(original.shape):
+            region = (*part, *whole[2:])
+            self.applied.write_region(sample_id, region, torch.from_numpy(applied[part]))
+        size = budget.stored_level_size
+        protected, kept = add_delta(original, applied, level_size=size), ""
+        if is_floating(original.dtype):
+            residual = level_residual(cast(FloatValues, original), cast(FloatValues, protected), applied, level=size)
+            kept = write_residual(self.private, sample_id, residual)
+        self.newest = (index, _Image(original, protected, kept))
+        return self.newest[1]
