@@ -88,7 +88,9 @@ def test_level_size_that_cannot_be_used(synthetic: Command) -> None:
     for size, text in (("x", "'x' is not a number"), ("0", "'0' is not usable"), ("nan", "'nan' is not usable")):
         answer = synthetic("images", *PLACES, "--level-size", size)
         assert answer.code == 2 and f"--level-size: {text}" in answer.err
-    _refused(synthetic("images", *PLACES, "--level-size", "0.5"), "level size of 0.5 is given, but no image is floating")
+    _refused(
+        synthetic("images", *PLACES, "--level-size", "0.5"), "level size of 0.5 is given, but no image is floating"
+    )
 
 
 def test_pictures_of_several_channels(synthetic: Command) -> None:
