@@ -133,16 +133,21 @@ def _full_scale(image: StoredValues) -> float:
 
 
 def _batches(clean: Source, pairs: Sequence[tuple[int, int]]) -> Iterator[Sequence[tuple[int, int]]]:
-    """Yield neighbouring pairs of one shape, so many as are small together."""
+    """Yield neighbouring pairs of one shape and type, so many as are small together."""
     start = 0
     while start < len(pairs):
-        shape = clean.shape(pairs[start][1])
-        most = min(_LARGEST_BATCH, max(1, _LARGEST_BATCH_VALUES // math.prod(shape)))
+        first = pairs[start][1]
+        most = min(_LARGEST_BATCH, max(1, _LARGEST_BATCH_VALUES // math.prod(clean.shape(first))))
         stop = start + 1
-        while stop < min(len(pairs), start + most) and clean.shape(pairs[stop][1]) == shape:
+        while stop < min(len(pairs), start + most) and _alike(clean, first, pairs[stop][1]):
             stop += 1
         yield pairs[start:stop]
         start = stop
+
+
+def _alike(source: Source, one: int, other: int) -> bool:
+    # Stacked with floats, integers would become floats too.
+    return source.shape(one) == source.shape(other) and source.dtype(one) == source.dtype(other)
 
 
 def _spread(values: Sequence[float]) -> Spread | None:

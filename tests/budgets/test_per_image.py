@@ -14,6 +14,7 @@ from torch import Tensor
 
 from monai_unlearnable.budgets import Budget, ImageBudgets, L2Budget, LinfBudget, combine_budgets, to_levels
 from monai_unlearnable.errors import BudgetError
+from monai_unlearnable.perturbations import PerturbationBatch
 from tests.contracts.properties import PROPERTY
 
 NORMS = st.sampled_from([LinfBudget, L2Budget])
@@ -165,3 +166,22 @@ def test_refusals() -> None:
 def test_every_number_of_a_batch_is_checked(numbers: dict[str, float | Tensor], text: str) -> None:
     with pytest.raises(BudgetError, match=text):
         LinfBudget(**numbers)
+
+
+@PROPERTY
+@given(st.integers(0, 999), NORMS)
+def test_a_delta_that_images_of_several_ranges_share_keeps_to_the_ball_and_to_each_range(
+    seed: int, norm: type[Budget]
+) -> None:
+    budgets = make(norm, [20.5, 20.5, 20.5])
+    _, image = draw(seed, budgets)
+    delta = torch.randn(2, 1, 4, 5, generator=torch.Generator().manual_seed(seed)) * 60
+    batch = PerturbationBatch(image, torch.zeros(3), delta, torch.tensor([0, 1, 0]), tuple(IDS))
+    budget = budgets.of(IDS)
+    levels = to_levels(batch.project(delta, budget), None, budget)
+    assert torch.equal(levels, to_levels(delta, None, budgets.by_id["c"]))
+    assert bool((budget.norm(levels.double()) <= 20.5).all())
+    protected = batch.apply(levels, budget)
+    for name, row, one, original in zip(IDS, (0, 1, 0), protected, image, strict=True):
+        low, high = RANGES[name]
+        assert torch.equal(one, (original + levels[row]).clamp(low, high))

@@ -19,7 +19,7 @@ from pydicom.data import get_testdata_file
 
 from monai_unlearnable.audit.pairing import open_data
 from monai_unlearnable.errors import LedgerError, SourceError
-from monai_unlearnable.release import ReleaseOptions, read_ledger, restore_release, verify_release, writer
+from monai_unlearnable.release import ReleaseOptions, file_writer, read_ledger, restore_release, verify_release, writer
 from monai_unlearnable.release.hashing import file_sha256
 from monai_unlearnable.release.owner import original_ids
 from monai_unlearnable.sources import open_source
@@ -165,7 +165,7 @@ def test_neutral_names_say_nothing_of_the_order_and_are_kept_by_a_resumed_run(
         return file_sha256(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(writer, "file_sha256", killed)
+        patch.setattr(file_writer, "file_sha256", killed)
         patch.setattr(writer, "_BATCH_FILES", 4)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path, options=ReleaseOptions(rename=True))
