@@ -92,8 +92,9 @@ def forking() -> Iterator[Forks]:
         yield Forks(process)
     finally:
         assert process.stdin is not None and process.stdout is not None
+        process.kill()  # it holds nothing that has to be put in order
+        process.wait()
         process.stdin.close()
-        process.wait(timeout=60)
         process.stdout.close()
 
 

@@ -49,7 +49,8 @@ def test_full_disks_are_named_and_runs_go_on(
     reason = disks.why_not(tmp_path / "try")
     if reason:
         pytest.skip(reason)
-    results = [disks.fill(forks, whole[0], on_it=place, size_kb=36) for place in ("release", "ledger", "both")]
+    results = [disks.fill(forks, whole[0], on_it=place, size_kb=36) for place in ("release", "both")]
+    results += [disks.fill(forks, whole[0], on_it="ledger", size_kb=size) for size in (8, 12, 16, 20, 24, 28, 36)]
     results.append(disks.restore_onto(forks, whole[0], size_kb=16))
     assert disks.summary(results)["disks_with_problems"] == []
     assert "full on the way" in {one.outcome for one in results}
