@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def test_full_disks_are_named_and_runs_go_on(
     reason = disks.why_not(tmp_path / "try")
     if reason:
         pytest.skip(reason)
-    results = [disks.fill(forks, whole[0], on_it=place, size_kb=36) for place in ("release", "ledger", "both")]
+    results = [disks.fill(forks, whole[0], on_it=place, size_kb=36) for place in ("release", "both")]
+    results += [disks.fill(forks, whole[0], on_it="ledger", size_kb=size) for size in (8, 12, 16, 20, 24, 28, 36)]
     results.append(disks.restore_onto(forks, whole[0], size_kb=16))
     assert disks.summary(results)["disks_with_problems"] == []
     assert "full on the way" in {one.outcome for one in results}
@@ -80,11 +82,11 @@ def test_what_a_child_does_is_told(forks: Forks, tmp_path: Path) -> None:
     """The campaign would see a crash, a hang, memory without end, a file that is half written and one that differs."""
     module = "tests.campaign.misbehaving"
     assert forks.call(f"{module}:crash").crashed
-    assert forks.call(f"{module}:hang", limit_s=1).status == -14
+    assert forks.call(f"{module}:hang", limit_s=1).status == -signal.SIGXCPU
     assert "MemoryError" in forks.call(f"{module}:fill_memory", more_memory_mb=256).err
     assert forks.call(f"{module}:raise_a_bug").crashed
     written = forks.call(f"{module}:write_badly", str(tmp_path / "folder"), watch=str(tmp_path / "folder"), kill_at=4)
-    assert written.status == -9
+    assert written.status == -signal.SIGKILL
     assert kills.opened_under_final_names(written.events) == ["release/a.png"]
     (tmp_path / "final").mkdir()
     (tmp_path / "final/a.png").write_bytes(b"whole")
