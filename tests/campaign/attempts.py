@@ -69,9 +69,9 @@ def _levels(path: Path) -> NDArray[Any]:
         with np.load(path, allow_pickle=False) as archive:
             array = archive["train_images"]
     elif name.endswith((".mha", ".mhd", ".nrrd")):
-        import SimpleITK
+        import itk
 
-        array = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path)))
+        array = itk.array_from_image(itk.imread(str(path)))
     else:
         import pydicom
 

@@ -144,7 +144,7 @@ def as_markdown(content: dict[str, Any]) -> str:
         "",
         "Every file was protected by the command line as a release of its own (synthetic deltas, radius",
         f"{RADIUS}), verified against its ledger and restored. *Seen by another library*: Pillow, tifffile, nibabel,",
-        "SimpleITK, pydicom or NumPy reads changed pixels in the release, and the original ones in what was",
+        "ITK, pydicom or NumPy reads changed pixels in the release, and the original ones in what was",
         "restored (of an archive, in its training images). *Byte for byte*: the restored file is the source's.",
         "What was packed anew, and JPEG and BMP, which come back as PNG, give back every pixel but not every",
         "byte. A file that is refused is refused by an error that names it.",

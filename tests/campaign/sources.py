@@ -6,9 +6,9 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import itk
 import nibabel
 import numpy as np
-import SimpleITK
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
@@ -39,7 +39,7 @@ def save_nifti(path: Path, image: NDArray[np.uint16]) -> None:
 
 
 def save_itk(path: Path, image: NDArray[np.uint16]) -> None:
-    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(image), str(path), path.suffix == ".nrrd")
+    itk.imwrite(itk.image_from_array(image), str(path), compression=path.suffix == ".nrrd")
 
 
 def save_dicom(path: Path, image: NDArray[np.uint16], **attributes: Any) -> None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import itk
 import nibabel
 import numpy as np
 import pydicom
-import SimpleITK
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
@@ -68,7 +68,7 @@ def _tiff(make: Callable[[int], NDArray[Any]], **options: Any) -> Save:
 
 
 def _itk(*, compressed: bool) -> Save:
-    return lambda path, seed: SimpleITK.WriteImage(SimpleITK.GetImageFromArray(_volume(seed)), str(path), compressed)
+    return lambda path, seed: itk.imwrite(itk.image_from_array(_volume(seed)), str(path), compression=compressed)
 
 
 def _nifti2(path: Path, seed: int) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-import SimpleITK
 from numpy.typing import NDArray
 from PIL import Image
 from skimage import data, io
@@ -43,6 +42,8 @@ def volume(seed: int) -> NDArray[np.uint16]:
 
 
 def write_volume(path: Path, levels: NDArray[np.uint16]) -> None:
+    import SimpleITK  # here only: it and ITK end a process that holds both
+
     image = SimpleITK.GetImageFromArray(levels)
     image.SetSpacing(SPACING_MM)
     image.SetOrigin(ORIGIN_MM)
@@ -105,6 +106,8 @@ def test_volumes(volumes: Path, views: dict[tuple[str, Path], Seen], name: str, 
 
 
 def by_simpleitk(path: Path) -> NDArray[Any]:
+    import SimpleITK
+
     array: NDArray[Any] = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path)))
     return array
 
