@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 RADIUS_LEVELS = 8
 
 
-def protect_and_prove(source: str, folder: str, radius: str = f"{RADIUS_LEVELS} levels") -> int:
-    """Protect, verify and restore a source with the command line; return the first exit code that is not 0."""
+def protect_and_prove(source: str, folder: str, *options: str) -> int:
+    """Protect, verify and restore a source with the command line; return the first exit code that is not 0.
+
+    The last of several equal options counts.
+    """
     from monai_unlearnable.cli import main
 
     places = {name: str(Path(folder) / name) for name in ("release", "ledger", "restored")}
     release, ledger = places["release"], ["--ledger", places["ledger"]]
-    method = ["--perturbation", "synthetic", "--seed", "1234567890123", "--radius", radius]
-    code = main(["protect", source, "--output", release, *ledger, *method])
+    method = ["--perturbation", "synthetic", "--seed", "1234567890123", "--radius", f"{RADIUS_LEVELS} levels"]
+    code = main(["protect", source, "--output", release, *ledger, *method, *options])
     code = code or main(["verify", release, *ledger])
     return code or main(["restore", release, *ledger, "--output", places["restored"]])
 
@@ -28,20 +31,25 @@ def compare(original: str, released: str, restored: str) -> int:
     """Read three files with a library that is not ours; print by how many levels they differ from the first."""
     told: dict[str, Any] = {}
     try:
-        before = _levels(Path(original)).astype(np.int64)
+        before = _exact(_levels(Path(original)))
     except Exception as error:  # a damaged file makes a library raise anything
         print(json.dumps({"unreadable": _named(error)}))
         return 0
     for name, path in (("released", released), ("restored", restored)):
         try:
-            after = _levels(Path(path)).astype(np.int64)
+            after = _exact(_levels(Path(path)))
         except Exception as error:
             told[name] = _named(error)
             continue
         same_shape = before.shape == after.shape
-        told[name] = int(np.abs(after - before).max(initial=0)) if same_shape else f"{before.shape} {after.shape}"
+        told[name] = float(np.abs(after - before).max(initial=0)) if same_shape else f"{before.shape} {after.shape}"
     print(json.dumps(told))
     return 0
+
+
+def _exact(values: NDArray[Any]) -> NDArray[Any]:
+    """Values whose differences do not overflow; those of a float64 are exact where they are small."""
+    return values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
 
 
 def _named(error: Exception) -> str:

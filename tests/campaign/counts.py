@@ -13,12 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nibabel
+import numpy as np
+
 from monai_unlearnable import __version__
 from tests.campaign.forks import Forks, forking
 from tests.campaign.inventory import file_sets
 from tests.campaign.mutants import reason_of
 
 RADIUS = "8/255"
+LEVELS_OF_A_FLOAT_FILE = 4000
 _LIMIT_S = 900
 
 
@@ -31,6 +35,7 @@ class Counted:
         name: of the file.
         outcome: ``restored`` after protecting and verifying, ``refused`` with a reason, or ``failed``.
         reason: why it was refused, without names and numbers.
+        options: what it took beside the defaults.
         identical: whether what was restored is the source's file byte for byte.
         seen: whether another library sees changed pixels in the release and the original ones afterwards.
         said: the whole error.
@@ -40,6 +45,7 @@ class Counted:
     name: str
     outcome: str
     reason: str = ""
+    options: tuple[str, ...] = ()
     identical: bool = False
     seen: bool = False
     said: str = ""
@@ -55,21 +61,35 @@ def count_files(forks: Forks, sets: Iterable[tuple[str, list[Path]]], *, folder:
 
 def _count(forks: Forks, set_name: str, path: Path, folder: Path) -> Counted:
     source, places = _source(path, folder / "source"), folder / "places"
-    function = "tests.campaign.attempts:protect_and_prove"
-    ended = forks.call(function, str(source), str(places), RADIUS, limit_s=_LIMIT_S)
+    function, radius = "tests.campaign.attempts:protect_and_prove", ("--radius", RADIUS)
+    ended = forks.call(function, str(source), str(places), *radius, limit_s=_LIMIT_S)
+    options = _asked_for(ended.err, path)
+    if options:
+        ended = forks.call(function, str(source), str(places), *radius, *options, limit_s=_LIMIT_S)
     line = next((one for one in ended.err.splitlines() if one.startswith("monai-unlearnable")), "")
     said = line.replace(str(source), "").strip() or ended.err[-500:]
     if ended.crashed or ended.status not in (0, 1, 2) or (ended.status and not line):
         return Counted(set_name, path.name, "failed", said=f"{ended.status}: {said} {ended.out[-500:]}")
     if ended.status:
-        return Counted(set_name, path.name, "refused", reason_of(line.replace(path.name, "FILE")), said=said)
+        return Counted(set_name, path.name, "refused", reason_of(line.replace(path.name, "FILE")), options, said=said)
     identical = all(
         (places / "restored" / one.relative_to(source)).is_file()
         and (places / "restored" / one.relative_to(source)).read_bytes() == one.read_bytes()
         for one in source.rglob("*")
         if one.is_file() and one.name != "labels.csv"
     )
-    return Counted(set_name, path.name, "restored", identical=identical, seen=_seen(forks, source, path, places))
+    seen = _seen(forks, source, path, places)
+    return Counted(set_name, path.name, "restored", options=options, identical=identical, seen=seen)
+
+
+def _asked_for(said: str, path: Path) -> tuple[str, ...]:
+    """Return the options that an error asks a user for: whether to take lossy files, and how large a level is."""
+    if "allow_lossy=True" in said or "--allow-lossy" in said:
+        return ("--allow-lossy",)
+    if "--level-size" not in said:
+        return ()
+    values = nibabel.loadsave.load(path).get_fdata()  # type: ignore[attr-defined]
+    return "--level-size", f"{float(np.ptp(values)) / LEVELS_OF_A_FLOAT_FILE:.3g}"
 
 
 def _source(path: Path, folder: Path) -> Path:
@@ -101,7 +121,7 @@ def _seen(forks: Forks, source: Path, path: Path, places: Path) -> bool:
 def _differ(forks: Forks, original: Path, released: Path, restored: Path) -> bool:
     answer = forks.call("tests.campaign.attempts:compare", str(original), str(released), str(restored)).out
     told = json.loads(answer.splitlines()[-1]) if answer.strip() else {}
-    return isinstance(told.get("released"), int) and told["released"] > 0 and told.get("restored") == 0
+    return isinstance(told.get("released"), float) and told["released"] > 0 and told.get("restored") == 0
 
 
 def as_json(results: list[Counted]) -> dict[str, Any]:
@@ -129,6 +149,8 @@ def _row(results: list[Counted]) -> dict[str, int]:
     return {
         "files": len(results),
         "protected, verified, restored": len(restored),
+        "of them with --allow-lossy": sum("--allow-lossy" in one.options for one in restored),
+        "of them with --level-size": sum("--level-size" in one.options for one in restored),
         "seen by another library": sum(one.seen for one in restored),
         "byte for byte": sum(one.identical for one in restored),
         "refused": sum(one.outcome == "refused" for one in results),
@@ -147,7 +169,8 @@ def as_markdown(content: dict[str, Any]) -> str:
         "ITK, pydicom or NumPy reads changed pixels in the release, and the original ones in what was",
         "restored (of an archive, in its training images). *Byte for byte*: the restored file is the source's.",
         "What was packed anew, and JPEG and BMP, which come back as PNG, give back every pixel but not every",
-        "byte. A file that is refused is refused by an error that names it.",
+        "byte. A file that is refused is refused by an error that names it. Where the error asks for an option, the",
+        f"file is tried once more with it; the level size is then a {LEVELS_OF_A_FLOAT_FILE}th of the file's range.",
         "",
         f"Command: `make counts` (package {content['package']}). Without the shared data their sets are left out.",
         "",

@@ -18,6 +18,7 @@ from tests.campaign.places import CASES, UNFINISHED, Case, Place, differences, u
 from tests.cli.running import contents
 
 REPOSITORY = Path(__file__).parents[2]
+_LEFT_OVER = ("ledger: journal.jsonl", "ledger: checkpoint/", "ledger: working/")
 _ALREADY = "already holds this run's finished release"
 
 
@@ -91,7 +92,7 @@ def finish(ended: Ended, killed: Killed, place: Place, whole: Place, forks: Fork
         one
         for one in differences(place, whole)
         # Killed after the last file: the run is finished, and what only it needed was not cleared away.
-        if not (done_before and one.split(" ")[1] in ("journal.jsonl", "checkpoint", "working"))
+        if not (done_before and one.startswith(_LEFT_OVER))
     ]
     verified = forks.command(*place.verify())
     if verified.status != 0:

@@ -13,9 +13,11 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.sources.dicom.building import SERIES, data_set, write
+from tests.sources.dicom.building import SERIES, write
 
 SIZE_PX = 12
+FLOAT_LEVEL = 0.25
+"""Size of a level in :func:`save_float`'s files."""
 
 
 def levels(*shape: int, seed: int, label: int) -> NDArray[np.uint16]:
@@ -38,6 +40,12 @@ def save_nifti(path: Path, image: NDArray[np.uint16]) -> None:
     nibabel.loadsave.save(nibabel.nifti1.Nifti1Image(image.T, np.diag([1.0, 1.5, 2.0, 1.0])), path)
 
 
+def save_float(path: Path, image: NDArray[np.uint16]) -> None:
+    """Values between whole numbers, which take a residual to give every bit back."""
+    values = image.astype(np.float32) / np.float32(7)
+    nibabel.loadsave.save(nibabel.nifti1.Nifti1Image(values.T, np.diag([1.0, 1.5, 2.0, 1.0])), path)
+
+
 def save_itk(path: Path, image: NDArray[np.uint16]) -> None:
     itk.imwrite(itk.image_from_array(image), str(path), compression=path.suffix == ".nrrd")
 
@@ -57,7 +65,7 @@ def save_series(folder: Path, image: NDArray[np.uint16]) -> None:
 
 
 PICTURES = {".png": save_png, ".tif": save_tiff, ".nii.gz": save_nifti, ".mha": save_itk, ".dcm": save_dicom}
-VOLUMES = {".nii.gz": save_nifti, ".mha": save_itk, ".nrrd": save_itk, "": save_series}
+VOLUMES = {".nii.gz": save_nifti, ".mha": save_itk, ".nrrd": save_itk, "": save_series, ".nii": save_float}
 
 
 def write_pictures(folder: Path) -> Path:
@@ -71,7 +79,7 @@ def write_pictures(folder: Path) -> Path:
 
 
 def write_volumes(folder: Path) -> Path:
-    """Write eight volumes of four formats, DICOM series among them, with a labels CSV."""
+    """Write ten volumes of five formats, DICOM series among them, with a labels CSV."""
     rows = [["file", "label"]]
     for number, (ending, save) in enumerate([*VOLUMES.items()] * 2):
         label = number // len(VOLUMES)
@@ -82,10 +90,3 @@ def write_volumes(folder: Path) -> Path:
     with (folder / "labels.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows(rows)
     return folder
-
-
-def first_picture(ending: str) -> NDArray[np.uint16]:
-    return levels(SIZE_PX, SIZE_PX, seed=len(ending), label=0)
-
-
-__all__ = ["PICTURES", "SIZE_PX", "VOLUMES", "data_set", "first_picture", "levels", "write_pictures", "write_volumes"]

@@ -23,7 +23,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from tests.campaign.sources import SIZE_PX, levels, save_nifti, save_series
+from tests.campaign.sources import FLOAT_LEVEL, SIZE_PX, levels, save_float, save_nifti, save_series
 from tests.sources.dicom.building import write
 
 Save = Callable[[Path, int], object]
@@ -39,12 +39,14 @@ class Template:
         kind: whose header it has: ``png``, ``nifti``, ``dicom``, ...
         source: what is protected.
         suspect: the file to damage.
+        level_size: what one level adds to a value of a floating-point file.
     """
 
     name: str
     kind: str
     source: Path
     suspect: Path
+    level_size: float | None = None
 
 
 def _grey(seed: int) -> NDArray[np.uint8]:
@@ -69,6 +71,10 @@ def _tiff(make: Callable[[int], NDArray[Any]], **options: Any) -> Save:
 
 def _itk(*, compressed: bool) -> Save:
     return lambda path, seed: itk.imwrite(itk.image_from_array(_volume(seed)), str(path), compression=compressed)
+
+
+def _float(path: Path, seed: int) -> None:
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(_volume(seed).astype(np.float32) / np.float32(7)), str(path))
 
 
 def _nifti2(path: Path, seed: int) -> None:
@@ -106,6 +112,9 @@ _FILES: dict[str, tuple[str, str, Save]] = {
     "metaimage in two files": ("text", ".mhd", _itk(compressed=False)),
     "nrrd": ("text", ".nrrd", _itk(compressed=False)),
     "nrrd, gzip": ("text", ".nrrd", _itk(compressed=True)),
+    "nifti, float": ("nifti", ".nii", lambda path, seed: save_float(path, _volume(seed))),
+    "metaimage, float": ("text", ".mha", _float),
+    "nrrd, float": ("text", ".nrrd", _float),
     "dicom": ("dicom", ".dcm", _dicom()),
     "dicom, implicit": ("dicom", ".dcm", _dicom(ImplicitVRLittleEndian)),
     "dicom, big endian": ("dicom", ".dcm", _dicom(ExplicitVRBigEndian)),
@@ -125,7 +134,8 @@ def write_templates(folder: Path) -> list[Template]:
             path = source / f"{place}{ending}"
             path.parent.mkdir(parents=True)
             save(path, seed)
-        made.append(Template(name, kind, source, source / f"b/suspect{ending}"))
+        size = FLOAT_LEVEL if name.endswith("float") else None
+        made.append(Template(name, kind, source, source / f"b/suspect{ending}", size))
         if ending == ".mhd":
             made.append(Template("pixels beside a metaimage", "none", source, source / "b/suspect.raw"))
     return [*made, _series(folder / "dicom series"), _archive(folder / "npz")]
