@@ -126,7 +126,7 @@ def check_syntax(transfer_syntax: str, *, allow_lossy: bool) -> None:
     if transfer_syntax in LOSSY and not allow_lossy:
         raise ValueError(
             f"TransferSyntaxUID is {syntax_text(transfer_syntax)}, which loses something at every writing. "
-            "Allow lossy files to be written without further loss (allow_lossy=True), or take it out."
+            "Allow lossy files to be written without further loss (--allow-lossy or allow_lossy=True), or take it out."
         )
     if transfer_syntax not in NATIVE | LOSSLESS | LOSSY:
         raise ValueError(f"TransferSyntaxUID is {syntax_text(transfer_syntax)}, which is not handled.")
