@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import itk
 import nibabel as nib
 import numpy as np
 import pydicom
@@ -17,6 +16,8 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
 __all__ = ["KINDS", "Kind", "make_volume", "write_series"]
+
+from tests.itk_files import read_itk, write_itk
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def _write_volumes(ending: str) -> Callable[[NDArray[np.int16], Path], None]:
             (folder / name).mkdir(parents=True)
             path = folder / name / f"volume{ending}"
             if ending == ".mha":
-                itk.imwrite(itk.image_from_array(part), str(path))
+                write_itk(path, part)
             else:
                 nib.save(nib.Nifti1Image(part.T, np.eye(4)), path)
 
@@ -110,7 +111,7 @@ def _rewrite_picture(old: Path, new: Path) -> None:
 
 
 def _rewrite_metaimage(old: Path, new: Path) -> None:
-    itk.imwrite(itk.image_from_array(itk.array_from_image(itk.imread(str(old)))), str(new))
+    write_itk(new, read_itk(old))
 
 
 KINDS = (

@@ -77,9 +77,9 @@ def _levels(path: Path) -> NDArray[Any]:
         with np.load(path, allow_pickle=False) as archive:
             array = archive["train_images"]
     elif name.endswith((".mha", ".mhd", ".nrrd")):
-        import itk
+        from tests.itk_files import read_itk
 
-        array = itk.array_from_image(itk.imread(str(path)))
+        array = read_itk(path)
     else:
         import pydicom
 

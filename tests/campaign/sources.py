@@ -6,13 +6,13 @@ import csv
 from pathlib import Path
 from typing import Any
 
-import itk
 import nibabel
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.itk_files import write_itk
 from tests.sources.dicom.building import SERIES, write
 
 SIZE_PX = 12
@@ -47,7 +47,7 @@ def save_float(path: Path, image: NDArray[np.uint16]) -> None:
 
 
 def save_itk(path: Path, image: NDArray[np.uint16]) -> None:
-    itk.imwrite(itk.image_from_array(image), str(path), compression=path.suffix == ".nrrd")
+    write_itk(path, image, compressed=path.suffix == ".nrrd")
 
 
 def save_dicom(path: Path, image: NDArray[np.uint16], **attributes: Any) -> None:

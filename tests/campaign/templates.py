@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import itk
 import nibabel
 import numpy as np
 import pydicom
@@ -24,6 +23,7 @@ from pydicom.uid import (
 )
 
 from tests.campaign.sources import FLOAT_LEVEL, SIZE_PX, levels, save_float, save_nifti, save_series
+from tests.itk_files import write_itk
 from tests.sources.dicom.building import write
 
 Save = Callable[[Path, int], object]
@@ -70,11 +70,11 @@ def _tiff(make: Callable[[int], NDArray[Any]], **options: Any) -> Save:
 
 
 def _itk(*, compressed: bool) -> Save:
-    return lambda path, seed: itk.imwrite(itk.image_from_array(_volume(seed)), str(path), compression=compressed)
+    return lambda path, seed: write_itk(path, _volume(seed), compressed=compressed)
 
 
 def _float(path: Path, seed: int) -> None:
-    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(_volume(seed).astype(np.float32) / np.float32(7)), str(path))
+    write_itk(path, _volume(seed).astype(np.float32) / np.float32(7))
 
 
 def _nifti2(path: Path, seed: int) -> None:
