@@ -42,7 +42,7 @@ def volume(seed: int) -> NDArray[np.uint16]:
 
 
 def write_volume(path: Path, levels: NDArray[np.uint16]) -> None:
-    import SimpleITK  # here only: it and ITK end a process that holds both
+    import SimpleITK
 
     image = SimpleITK.GetImageFromArray(levels)
     image.SetSpacing(SPACING_MM)
