@@ -24,6 +24,7 @@ __all__ = [
     "MultiLabels",
     "PerSample",
     "PerSampleFlag",
+    "Region",
     "StoredArray",
     "StoredLevels",
     "StoredValues",
@@ -58,6 +59,9 @@ MemberLogits: TypeAlias = Float[Tensor, "batch classes members"]
 
 PerSample: TypeAlias = Float[Tensor, " batch"]
 PerSampleFlag: TypeAlias = Bool[Tensor, " batch"]
+
+Region: TypeAlias = tuple[slice, ...]
+"""Part of an image or a delta: one slice for each axis, channel first, step 1."""
 
 StoredArray: TypeAlias = NDArray[np.integer]
 """Stored integers of one image, channel first: (channel, *space)."""

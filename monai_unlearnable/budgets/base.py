@@ -60,6 +60,10 @@ class Budget(ABC):
         """Return the budget of the images of a batch: of every image it is this one."""
         return self
 
+    def of_patch(self, share: float) -> Budget:
+        """Return a budget for patches of ``share`` (0 to 1) of an image: where each keeps to it, the image to this."""
+        return self
+
     @abstractmethod
     def norm(self, delta: Deltas) -> PerSample:
         """Return the norm of each delta ``(batch, channel, *space)`` as ``(batch,)``, in levels."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar
 
@@ -61,6 +61,10 @@ class L2Budget(Budget):
     """
 
     norm_name: ClassVar[str] = "l2"
+
+    def of_patch(self, share: float) -> L2Budget:
+        """Give a patch its share of the squared radius; see :meth:`Budget.of_patch`."""
+        return replace(self, radius_levels=self.radius_levels * math.sqrt(share))
 
     def norm(self, delta: Deltas) -> PerSample:
         """Euclidean length of each delta, in levels."""

@@ -2,12 +2,13 @@
 
 from monai_unlearnable.engines.checkpoint import SaveProtection
 from monai_unlearnable.engines.handlers import StartFrom, StopWhenFitted, TrainSurrogate
-from monai_unlearnable.engines.prepare import PrepareClean, PrepareProtected
+from monai_unlearnable.engines.prepare import PrepareClean, PrepareProtected, PrepareViews
 from monai_unlearnable.engines.protection import ProtectionEngine
 
 __all__ = [
     "PrepareClean",
     "PrepareProtected",
+    "PrepareViews",
     "ProtectionEngine",
     "SaveProtection",
     "StartFrom",

@@ -13,28 +13,32 @@ __all__ = ["EachSampleOnce"]
 
 
 class EachSampleOnce:
-    """Remembers the sample ids of a pass and refuses the second image of one."""
+    """Remembers the samples of a pass, or their patches, and refuses the second one of a name."""
 
     def __init__(self) -> None:
-        self._seen: set[str] = set()
+        self._seen: set[tuple[str, ...]] = set()
 
     def attach(self, engine: Engine) -> None:
         """Forget at the start of every pass."""
         engine.add_event_handler(Events.EPOCH_STARTED, self._forget)
 
-    def check(self, sample_ids: Sequence[str]) -> None:
+    def check(self, names: Sequence[tuple[str, ...]]) -> None:
         """Count one batch.
 
+        Args:
+            names: sample id of each image; of a patch also where it lies.
+
         Raises:
-            SourceError: an id has been seen in this pass already; the message names it.
+            SourceError: one has been seen in this pass already; the message names it.
         """
-        for sample_id in sample_ids:
-            if sample_id in self._seen:
+        for name in names:
+            if name in self._seen:
+                patch = f" with the patch {name[1]}" if len(name) > 1 else ""
                 raise SourceError(
-                    f"sample id {sample_id!r} occurs twice in one pass: ids must be unique in a data set, and a "
+                    f"sample id {name[0]!r}{patch} occurs twice in one pass: ids must be unique in a data set, and a "
                     "sampler must not draw an image twice. Its first delta would be overwritten."
                 )
-            self._seen.add(sample_id)
+            self._seen.add(name)
 
     def _forget(self, *_: Any) -> None:
         self._seen.clear()

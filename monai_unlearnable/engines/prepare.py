@@ -13,9 +13,11 @@ from monai.utils.enums import CommonKeys
 from torch import Tensor
 
 from monai_unlearnable.budgets import AnyBudget
+from monai_unlearnable.engines.patches import patches_of
 from monai_unlearnable.errors import SourceError, StoreError
+from monai_unlearnable.perturbations import Patches
 from monai_unlearnable.stores import DeltaStore
-from monai_unlearnable.types import Deltas, Images, Labels, Windows
+from monai_unlearnable.types import Deltas, Images, Labels, Region, Windows
 
 __all__ = ["PrepareClean", "PrepareProtected", "ProtectionBatch", "read_deltas", "unpack"]
 
@@ -34,17 +36,32 @@ class ProtectionBatch:
         sample_ids: one id for each image.
         window_levels: ``(batch, 2)``, the window that a surrogate looks at each image through; None where the
             surrogate's preprocessing has one for all.
+        patches: where each image lies in a larger one; None where they are whole.
     """
 
     image: Images
     label: Labels
     sample_ids: list[str]
     window_levels: Windows | None = None
+    patches: Patches | None = None
 
     @property
-    def network_arguments(self) -> dict[str, Windows]:
+    def network_arguments(self) -> dict[str, Any]:
         """What a surrogate is called with besides the images."""
-        return {} if self.window_levels is None else {WINDOW: self.window_levels}
+        arguments: dict[str, Any] = {} if self.window_levels is None else {WINDOW: self.window_levels}
+        return arguments if self.patches is None else {**arguments, "whole_space": self.patches.whole_space}
+
+    @property
+    def names(self) -> list[tuple[str, ...]]:
+        """What there is one of in a pass over the data: images, or patches of them."""
+        if self.patches is None:
+            return [(one,) for one in self.sample_ids]
+        return [(one, str(region)) for one, region in zip(self.sample_ids, self.patches.regions, strict=True)]
+
+    @property
+    def regions(self) -> tuple[Region, ...] | None:
+        """Which part of its delta each patch has; None for whole images."""
+        return None if self.patches is None else self.patches.regions
 
 
 def unpack(batchdata: Any, device: torch.device | str | None = None, non_blocking: bool = False) -> ProtectionBatch:
@@ -64,18 +81,20 @@ def unpack(batchdata: Any, device: torch.device | str | None = None, non_blockin
     sample_ids = [sample_ids] if isinstance(sample_ids, str) else [str(one) for one in sample_ids]
     if not len(image) == len(label) == len(sample_ids):
         raise SourceError(f"{len(image)} images, {len(label)} labels and {len(sample_ids)} sample ids in one batch.")
-    repeated = next((one for i, one in enumerate(sample_ids) if one in sample_ids[:i]), None)
-    if repeated is not None:
-        raise SourceError(f"sample id {repeated!r} occurs twice in a batch: ids must be unique in a data set.")
     if label.ndim == 2 and label.shape[1] == 1:
         label = label[:, 0]
     label = label.long() if label.ndim == 1 else label.float()
-    return ProtectionBatch(
+    batch = ProtectionBatch(
         image.to(device, torch.float32, non_blocking=non_blocking),
         label.to(device, non_blocking=non_blocking),
         sample_ids,
         _windows(batchdata, len(image), device, non_blocking),
+        patches_of(batchdata, tuple(image.shape)),
     )
+    repeated = next((one for i, one in enumerate(batch.names) if one in batch.names[:i]), None)
+    if repeated is not None:
+        raise SourceError(f"sample id {repeated[0]!r} occurs twice in a batch: ids must be unique in a data set.")
+    return batch
 
 
 def _windows(batchdata: Any, count: int, device: torch.device | str | None, non_blocking: bool) -> Windows | None:
@@ -96,14 +115,15 @@ def read_deltas(store: DeltaStore, keys: Sequence[str], batch: ProtectionBatch) 
         KeyError: the store has no such key.
         StoreError: a delta has another shape than its image; broadcasting would hide that.
     """
-    shape = tuple(batch.image.shape[1:])
+    space = batch.image.shape[2:] if batch.patches is None else batch.patches.whole_space
+    shape = (batch.image.shape[1], *space)
     wrong = next((key for key in keys if store.shape(key) != shape), None)
     if wrong is not None:
         raise StoreError(
             f"sample {batch.sample_ids[0]!r}: its batch has images of shape {shape}, the store holds "
             f"{store.shape(wrong)} for {wrong!r}. Give the images that the store was made for."
         )
-    return store.read(keys).to(batch.image)
+    return store.read(keys, batch.regions).to(batch.image)
 
 
 class PrepareClean(PrepareBatch):
@@ -147,6 +167,21 @@ class PrepareProtected(PrepareBatch):
         delta = read_deltas(self.store, self.key(batch.sample_ids, batch.label), batch)
         budget = self.budget.of(batch.sample_ids, device=batch.image.device)
         return _for_trainer(batch, budget.cut(batch.image + delta))
+
+
+class PrepareViews(PrepareBatch):
+    """For MONAI's trainers of a surrogate: views that its preprocessing has made already, and labels."""
+
+    def __call__(
+        self,
+        batchdata: Any,
+        device: str | torch.device | None = None,
+        non_blocking: bool = False,
+        **kwargs: Any,
+    ) -> tuple[Any, ...]:
+        """Return view and label of a batch dictionary, no arguments and ``preprocessed``."""
+        batch = unpack(batchdata, device, non_blocking)
+        return batch.image, batch.label, (), {"preprocessed": True}
 
 
 def _for_trainer(batch: ProtectionBatch, image: Images) -> tuple[Any, ...]:

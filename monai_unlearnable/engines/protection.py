@@ -18,6 +18,7 @@ from monai_unlearnable.budgets import ImageBudgets, to_levels
 from monai_unlearnable.engines.fit import SurrogateFit
 from monai_unlearnable.engines.once import EachSampleOnce
 from monai_unlearnable.engines.prepare import KeyFunction, ProtectionBatch, read_deltas, unpack
+from monai_unlearnable.errors import SourceError
 from monai_unlearnable.perturbations import Objective, Perturbation, PerturbationBatch, SurrogateModel
 from monai_unlearnable.stores import DeltaStore, SampleKey
 from monai_unlearnable.surrogates import Surrogate
@@ -49,7 +50,9 @@ class ProtectionEngine(Trainer):
         device: where the surrogate and the batches live.
         max_epochs: largest number of passes.
         train_data_loader: batches ``{"image", "label", "sample_id"}``; images in levels, whole numbers. Where each
-            image has its own window also ``"window_levels"``, ``(batch, 2)``.
+            image has its own window also ``"window_levels"``, ``(batch, 2)``. Large images may come in patches that do
+            not overlap, with the keys of MONAI's :class:`~monai.data.PatchIterd`: ``"patch_coords"`` and
+            ``"original_spatial_shape"``.
         perturbation: which delta, and the budget.
         store: where the deltas are kept; this engine is its only writer.
         surrogate: network and differentiable preprocessing; None for methods that need none.
@@ -135,20 +138,20 @@ class ProtectionEngine(Trainer):
 
     def _iteration(self, engine: Any, batchdata: Any) -> dict[str, Tensor]:
         batch = unpack(batchdata, self.state.device, self.non_blocking)
-        self._once.check(batch.sample_ids)
-        budget = self.perturbation.budget.of(batch.sample_ids, device=batch.image.device)
-        budget.require_images(batch.image, batch.sample_ids)
+        self._once.check(batch.names)
         keys, owner = _owners(self.key(batch.sample_ids, batch.label), batch)
         if owner is not None and isinstance(self.perturbation.budget, ImageBudgets):
             self.perturbation.budget.require_one_radius()
         stored = read_deltas(self.store, keys, batch)
-        work = PerturbationBatch(batch.image, batch.label, stored, owner, tuple(batch.sample_ids))
+        work = PerturbationBatch(batch.image, batch.label, stored, owner, tuple(batch.sample_ids), batch.patches)
+        budget = self.perturbation.budget_of(work)
+        budget.require_images(batch.image, batch.sample_ids)
         with self._frozen_surrogate() as surrogate:
             model = None if surrogate is None else partial(surrogate, **batch.network_arguments)
             with torch.autocast(self.state.device.type, enabled=self.amp, **self.amp_kwargs):
                 improved = self.perturbation.improve(work, surrogate=model, on_step=self.fire_event)
             levels = to_levels(improved.float(), batch.image if owner is None else None, budget)
-            self.store.write(keys, levels)
+            self.store.write(keys, levels, batch.regions)
             engine.state.output = self._output(batch, work.apply(levels, budget), model)
         engine.fire_event(IterationEvents.MODEL_COMPLETED)
         return engine.state.output  # type: ignore[no-any-return]
@@ -176,6 +179,11 @@ def _owners(keys: list[str], batch: ProtectionBatch) -> tuple[list[str], Tensor 
     """Return the distinct keys in order, and the row of each image; None where every image has a delta of its own."""
     if keys == batch.sample_ids:
         return keys, None
+    if batch.patches is not None:
+        raise SourceError(
+            f"sample {batch.sample_ids[0]!r}: is a patch of a larger image, and a delta that images share is for whole "
+            "images. Give whole images, or deltas of their own (SampleKey)."
+        )
     distinct = list(dict.fromkeys(keys))
     rows = {key: row for row, key in enumerate(distinct)}
     return distinct, torch.tensor([rows[key] for key in keys], device=batch.image.device)

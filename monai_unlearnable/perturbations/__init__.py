@@ -1,6 +1,6 @@
 """WHICH delta? One method per file, on one shared descent loop."""
 
-from monai_unlearnable.perturbations.base import Perturbation, PerturbationBatch, StepHook, SurrogateModel
+from monai_unlearnable.perturbations.base import Patches, Perturbation, PerturbationBatch, StepHook, SurrogateModel
 from monai_unlearnable.perturbations.descent import descend
 from monai_unlearnable.perturbations.error_minimizing import ErrorMinimizing
 from monai_unlearnable.perturbations.objectives import (
@@ -24,6 +24,7 @@ __all__ = [
     "MultiLabelObjective",
     "NextClassTarget",
     "Objective",
+    "Patches",
     "PatternFamily",
     "Perturbation",
     "PerturbationBatch",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from monai.engines.utils import IterationEvents
 from torch import Tensor
 
 from monai_unlearnable.budgets import AnyBudget, Budget
-from monai_unlearnable.types import Deltas, Images, Labels
+from monai_unlearnable.types import Deltas, Images, Labels, Region
 
-__all__ = ["Perturbation", "PerturbationBatch", "StepHook", "SurrogateModel"]
+__all__ = ["Patches", "Perturbation", "PerturbationBatch", "StepHook", "SurrogateModel"]
 
 SurrogateModel = Callable[[Tensor], Tensor]
 """Maps images in levels to logits, differentiably, with its weights frozen."""
@@ -22,6 +23,25 @@ SurrogateModel = Callable[[Tensor], Tensor]
 
 StepHook = Callable[[IterationEvents], None]
 """Is told when an inner step starts and when it is completed (an engine's ``fire_event`` is one)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patches:
+    """Where the patches of a batch lie in their images.
+
+    Attributes:
+        regions: of each patch, channel first; patches of one image do not overlap.
+        whole_space: size of the images.
+    """
+
+    regions: tuple[Region, ...]
+    whole_space: tuple[int, ...]
+
+    @property
+    def share(self) -> float:
+        """Share of an image's voxels that is in a patch."""
+        sizes = (int(one.stop - one.start) for one in self.regions[0][1:])
+        return math.prod(sizes) / math.prod(self.whole_space)
 
 
 @dataclass(frozen=True)
@@ -34,6 +54,7 @@ class PerturbationBatch:
         delta: ``(deltas, channel, *space)``, float32, levels: the deltas to improve.
         owner: ``(batch,)`` int64, the row of ``delta`` that each image gets; None when every image has its own row.
         sample_ids: one id for each image, for messages.
+        patches: where each image lies in a larger one; None where they are whole.
     """
 
     image: Images
@@ -41,6 +62,7 @@ class PerturbationBatch:
     delta: Deltas
     owner: Tensor | None = None
     sample_ids: tuple[str, ...] = ()
+    patches: Patches | None = None
 
     def gather(self, delta: Deltas) -> Deltas:
         """Return the delta of each image."""
@@ -82,7 +104,8 @@ class Perturbation(ABC):
         Raises:
             BudgetError: each image has its own, and one of the batch has none.
         """
-        return self.budget.of(batch.sample_ids, device=batch.image.device)
+        budget = self.budget.of(batch.sample_ids, device=batch.image.device)
+        return budget if batch.patches is None else budget.of_patch(batch.patches.share)
 
     @abstractmethod
     def improve(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
@@ -14,7 +14,7 @@ from monai_unlearnable.budgets.base import LevelNumber, as_list, per_sample
 from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.perturbations.base import Perturbation, PerturbationBatch, StepHook, SurrogateModel
 from monai_unlearnable.perturbations.patterns import PatternFamily, Stripes
-from monai_unlearnable.types import Deltas, Labels
+from monai_unlearnable.types import Deltas, Labels, Region
 
 __all__ = ["MOST_COMBINED_LABELS", "Synthetic", "combinations_of"]
 
@@ -102,30 +102,44 @@ class Synthetic(Perturbation):
             label = label[first.scatter_reduce(0, batch.owner, order, reduce="amin")]
         if on_step is not None:
             on_step(IterationEvents.INNER_ITERATION_STARTED)
-        pattern = self.pattern(label, tuple(batch.image.shape[1:]), budget=budget).to(batch.image)
+        pattern = self._of_batch(batch, label, budget).to(batch.image)
         if on_step is not None:
             on_step(IterationEvents.INNER_ITERATION_COMPLETED)
         return batch.project(pattern, budget)
 
-    def pattern(self, label: Labels, shape: Sequence[int], *, budget: Budget | None = None) -> Deltas:
+    def _of_batch(self, batch: PerturbationBatch, label: Labels, budget: Budget) -> Deltas:
+        shape = tuple(batch.image.shape[1:])
+        if batch.patches is None:
+            return self.pattern(label, shape, budget=budget)
+        whole = shape[:1] + batch.patches.whole_space
+        parts = [
+            self.pattern(label[row : row + 1], whole, budget=_row(budget, row), part=region[1:])
+            for row, region in enumerate(batch.patches.regions)
+        ]
+        return torch.cat(parts)
+
+    def pattern(
+        self, label: Labels, shape: Sequence[int], *, budget: Budget | None = None, part: Region | None = None
+    ) -> Deltas:
         """Return the delta of each label before it meets an image.
 
         Args:
             label: ``(batch,)`` class indices, or ``(batch, num_classes)`` of 0/1.
             shape: ``(channel, *space)`` of the images.
-            budget: of the images; needed where each has its own.
+            budget: of the images; needed where each has its own. With ``part`` that of the part.
+            part: return this part of the delta only, one slice for each axis of space.
 
         Returns:
-            ``(batch, channel, *space)``, float32, levels, on the sphere of the budget.
+            ``(batch, channel, *space)``, or that part of it, float32, levels, on the sphere of the budget.
 
         Raises:
             BudgetError: a label is outside ``0 .. num_classes - 1``, or the vector has another length; the images are
                 too small to show the patterns; the radius, spread over all pixels, is less than one level.
         """
         index, count = self._index_of(label.cpu())
-        signs = self.patterns.signs(count, shape[1:], seed=self.seed)
+        signs = self.patterns.signs(count, shape[1:], seed=self.seed, part=part)
         chosen = self._sums_of(label.cpu(), signs) if index is None else signs[index]
-        full = chosen.unsqueeze(1).expand(-1, shape[0], *shape[1:])
+        full = chosen.unsqueeze(1).expand(-1, shape[0], *chosen.shape[1:])
         budget = self.budget.of(()) if budget is None else budget
         value_levels = _value_levels(budget, full)
         levels = full * per_sample(value_levels, full)
@@ -180,6 +194,11 @@ def _value_levels(budget: Budget, pattern: Deltas) -> LevelNumber:
                 f"smallest radius for them is {length:.4g} levels."
             )
     return budget.radius_levels / length
+
+
+def _row(budget: Budget, row: int) -> Budget:
+    numbers = {name: getattr(budget, name) for name in ("radius_levels", "low_level", "high_level")}
+    return replace(budget, **{name: float(one[row]) for name, one in numbers.items() if isinstance(one, torch.Tensor)})
 
 
 def combinations_of(label: Labels) -> torch.Tensor:

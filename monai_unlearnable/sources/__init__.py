@@ -4,9 +4,10 @@ Images in folders are PNG, JPEG, BMP, TIFF, NIfTI, MetaImage, NRRD and DICOM fil
 """
 
 from monai_unlearnable.sources.base import Progress, Sample, Source, Task
+from monai_unlearnable.sources.batches import ShapeBatches
 from monai_unlearnable.sources.csv_labels import CsvSource
 from monai_unlearnable.sources.datalist import DatalistSource
-from monai_unlearnable.sources.dataset import ShapeBatches, SourceDataset
+from monai_unlearnable.sources.dataset import SourceDataset, SourcePatches
 from monai_unlearnable.sources.folder import ClassFolderSource
 from monai_unlearnable.sources.npz import NpzSource
 from monai_unlearnable.sources.open import list_source, open_source
@@ -25,6 +26,7 @@ __all__ = [
     "SkippedFile",
     "Source",
     "SourceDataset",
+    "SourcePatches",
     "Task",
     "check_masks",
     "list_source",

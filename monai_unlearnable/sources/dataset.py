@@ -1,20 +1,24 @@
-"""A source as a map-style data set of MONAI dictionaries, and its batches."""
+"""A source as map-style data sets of MONAI dictionaries: of whole images, and of their patches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
-from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.base import Sample, Source, Task
 from monai_unlearnable.sources.float_levels import FloatValues, level_size_of
+from monai_unlearnable.sources.patches import LARGEST_PATCH_VALUES, patch_regions
 from monai_unlearnable.sources.stored_levels import is_floating, whole_levels
+from monai_unlearnable.types import Region
 
-__all__ = ["ShapeBatches", "SourceDataset"]
+__all__ = ["Place", "SourceDataset", "SourcePatches"]
+
+Place: TypeAlias = tuple[int, int]
+"""Number of an image, and number of a patch of it."""
 
 
 class SourceDataset(Dataset[dict[str, Any]]):
@@ -45,9 +49,13 @@ class SourceDataset(Dataset[dict[str, Any]]):
         return len(self.source)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        sample = self.source[index]
+        return self.item(self.source[index], index)
+
+    def item(self, sample: Sample, index: int, region: Region | None = None) -> dict[str, Any]:
+        """Return the data of image ``index`` that was read before, or of a part of it."""
         label = torch.tensor(sample.label)  # a copy: the source's own labels stay as they are
-        levels = whole_levels(sample.image, level_size=self._level_size(sample, index))
+        stored = sample.image if region is None else sample.image[region]
+        levels = whole_levels(stored, level_size=self._level_size(sample, index))
         item = {
             "image": torch.from_numpy(levels.astype(np.float32)),
             "label": label.float() if self.source.task is Task.MULTI_LABEL else label.long(),
@@ -63,48 +71,45 @@ class SourceDataset(Dataset[dict[str, Any]]):
         return level_size_of(cast(FloatValues, sample.image), asked=None, where=sample.sample_id)
 
 
-class ShapeBatches(Sampler[list[int]]):
-    """Batches of images of one shape, so that sources with pictures of several sizes can be stacked.
+class SourcePatches(Dataset[dict[str, Any]]):
+    """Patches of images, by :data:`Place`; an image that is small enough is one patch and has no other keys.
 
-    An image that would be left over alone joins the batch before it, because batch normalisation cannot be trained on
-    a single one.
+    The data of a patch say where it lies as MONAI's :class:`~monai.data.PatchIterd` does: ``"patch_coords"``, int64
+    ``(1 + dimensions, 2)``, first and last index (exclusive) along each axis, and ``"original_spatial_shape"``, int64
+    ``(dimensions,)``. The image that was read last is kept, so patches are best asked for image by image.
 
     Args:
-        source: whose images are batched.
-        batch_size: number of images in a batch; one may have one more, the last one of a shape fewer.
-        shuffle: shuffle images and batches, anew for every epoch.
-        seed: seed of the shuffling, together with the epoch.
+        images: the whole images.
+        largest_values: values that a patch may have.
     """
 
-    def __init__(self, source: Source, *, batch_size: int, shuffle: bool = False, seed: int = 0) -> None:
-        if batch_size < 1:
-            raise SourceError(f"batch_size={batch_size}: a batch holds at least 1 image.")
-        groups: dict[tuple[int, ...], list[int]] = {}
-        for index in range(len(source)):
-            groups.setdefault(source.shape(index), []).append(index)
-        self._groups = list(groups.values())
-        self._batch_size, self._shuffle, self._seed, self._epoch = batch_size, shuffle, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order the next iteration follows."""
-        self._epoch = epoch
+    def __init__(self, images: SourceDataset, *, largest_values: int = LARGEST_PATCH_VALUES) -> None:
+        self.images = images
+        self.regions = tuple(
+            patch_regions(images.source.shape(index), largest_values=largest_values) for index in range(len(images))
+        )
+        self._last: tuple[int, Sample] | None = None
 
     def __len__(self) -> int:
-        return sum(len(_starts(len(group), self._batch_size)) for group in self._groups)
+        return sum(map(len, self.regions))
 
-    def __iter__(self) -> Iterator[list[int]]:
-        groups = self._groups
-        random = np.random.default_rng((self._seed, self._epoch))
-        if self._shuffle:
-            groups = [[group[i] for i in random.permutation(len(group))] for group in groups]
-        batches = []
-        for group in groups:
-            starts = _starts(len(group), self._batch_size)
-            batches += [group[start:end] for start, end in zip(starts, [*starts[1:], len(group)], strict=True)]
-        order = random.permutation(len(batches)) if self._shuffle else range(len(batches))
-        return iter([batches[i] for i in order])
+    def __getitem__(self, place: Place) -> dict[str, Any]:
+        index, number = place
+        regions = self.regions[index]
+        if len(regions) == 1:
+            return self.images[index]
+        if self._last is None or self._last[0] != index:
+            self._last = None  # the last image goes before the next one comes
+            self._last = index, self.images.source[index]
+        region = regions[number]
+        return {
+            **self.images.item(self._last[1], index, region),
+            "patch_coords": torch.tensor([(one.start, one.stop) for one in region]),
+            "original_spatial_shape": torch.tensor(self.images.source.shape(index)[1:]),
+        }
 
-
-def _starts(count: int, batch_size: int) -> range:
-    alone = batch_size > 1 and count > 1 and count % batch_size == 1
-    return range(0, count - alone, batch_size)
+    def batch_shape(self, place: Place) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the shape of a patch and of its image: what patches of one batch have in common."""
+        index, number = place
+        patch = tuple(one.stop - one.start for one in self.regions[index][number])
+        return patch, self.images.source.shape(index)

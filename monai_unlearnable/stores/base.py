@@ -12,16 +12,13 @@ from typing import Any
 import torch
 
 from monai_unlearnable.errors import StoreError
-from monai_unlearnable.types import StoredLevels
+from monai_unlearnable.types import Region, StoredLevels
 
-__all__ = ["DeltaStore", "Region", "StoreHeader"]
+__all__ = ["DeltaStore", "StoreHeader"]
 
 _DTYPES = (torch.int8, torch.int16, torch.int32)
 _LARGEST_RADIUS = 1 << 24
 """Deltas are computed in float32, which has every whole number up to here."""
-
-Region = tuple[slice, ...]
-"""One slice for each axis of a stored delta, channel first, step 1."""
 
 
 @dataclass(frozen=True)
@@ -177,30 +174,42 @@ class DeltaStore(ABC):
                 f"the store has no delta for {key!r}; it holds {len(self)} keys such as {self.keys[0]!r}."
             ) from None
 
-    def read(self, keys: Sequence[str]) -> StoredLevels:
-        """Read whole deltas of one common shape: ``(batch, channel, *space)``, int8 to int32, levels.
+    def read(self, keys: Sequence[str], regions: Sequence[Region] | None = None) -> StoredLevels:
+        """Read deltas of one common shape: ``(batch, channel, *space)``, int8 to int32, levels.
+
+        Args:
+            keys: keys of the deltas.
+            regions: part of each to read; None for all of it.
 
         Raises:
             KeyError: the store has no such key.
-            StoreError: no key is given, or the deltas have several shapes.
+            StoreError: no key is given, or what is read has several shapes.
         """
-        shapes = {self.shape(key): key for key in keys}
+        wanted = self._regions(keys, regions)
+        shapes = {region_shape(region, self.shape(key)): key for key, region in zip(keys, wanted, strict=True)}
         if len(shapes) != 1:
             raise StoreError(f"deltas are read together when they have one shape; these have {shapes}.")
-        return torch.stack([self.read_region(key, _whole(self.shape(key))) for key in keys])
+        return torch.stack([self.read_region(key, region) for key, region in zip(keys, wanted, strict=True)])
 
-    def write(self, keys: Sequence[str], levels: StoredLevels) -> None:
-        """Write whole deltas ``(batch, channel, *space)``, one for each key."""
+    def write(self, keys: Sequence[str], levels: StoredLevels, regions: Sequence[Region] | None = None) -> None:
+        """Write deltas ``(batch, channel, *space)``, one for each key; with ``regions`` that part of each."""
         if len(keys) != len(levels):
             raise StoreError(f"{len(keys)} keys but {len(levels)} deltas.")
-        for key, one in zip(keys, levels, strict=True):
-            self.write_region(key, _whole(self.shape(key)), one)
+        for key, region, one in zip(keys, self._regions(keys, regions), levels, strict=True):
+            self.write_region(key, region, one)
+
+    def _regions(self, keys: Sequence[str], regions: Sequence[Region] | None) -> Sequence[Region]:
+        if regions is None:
+            return [_whole(self.shape(key)) for key in keys]
+        if len(regions) != len(keys):
+            raise StoreError(f"{len(keys)} keys but {len(regions)} regions.")
+        return regions
 
     def _checked(self, key: str, region: Region, levels: StoredLevels) -> StoredLevels:
         """Return ``levels`` in the store's dtype after checking shape, wholeness and radius."""
         if len(region) != len(self.shape(key)):
             raise StoreError(f"key {key!r}: a region of {len(region)} slices, the delta has shape {self.shape(key)}.")
-        shape = tuple(len(range(*one.indices(size))) for one, size in zip(region, self.shape(key), strict=True))
+        shape = region_shape(region, self.shape(key))
         if tuple(levels.shape) != shape:
             raise StoreError(f"key {key!r}: got a delta of shape {tuple(levels.shape)}, the region has {shape}.")
         if levels.is_floating_point() and not bool((levels == levels.round()).all()):
@@ -212,6 +221,11 @@ class DeltaStore(ABC):
                 f"{self.header.radius_levels:g}. Project the delta before writing it."
             )
         return levels.detach().to("cpu", self.header.dtype)
+
+
+def region_shape(region: Region, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of a part of an array."""
+    return tuple(len(range(*one.indices(size))) for one, size in zip(region, shape, strict=True))
 
 
 def _whole(shape: tuple[int, ...]) -> Region:

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from monai_unlearnable.errors import StoreError
-from monai_unlearnable.stores.base import DeltaStore, Region, StoreHeader, digest
-from monai_unlearnable.types import StoredLevels
+from monai_unlearnable.stores.base import DeltaStore, StoreHeader, digest
+from monai_unlearnable.types import Region, StoredLevels
 
 __all__ = ["MappedStore"]
 

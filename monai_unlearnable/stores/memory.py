@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from monai_unlearnable.stores.base import DeltaStore, Region, StoreHeader, digest
-from monai_unlearnable.types import StoredLevels
+from monai_unlearnable.stores.base import DeltaStore, StoreHeader, digest
+from monai_unlearnable.types import Region, StoredLevels
 
 __all__ = ["MemoryStore"]
 

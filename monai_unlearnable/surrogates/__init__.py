@@ -1,7 +1,15 @@
 """AGAINST WHAT? A network with the differentiable preprocessing that its loss sees images through."""
 
 from monai_unlearnable.surrogates.ensemble import MemberLoss, NetworkEnsemble
-from monai_unlearnable.surrogates.preprocessing import CentreCrop, IntensityWindow, ResampleTo
+from monai_unlearnable.surrogates.preprocessing import CentreCrop, InOrder, IntensityWindow, ResampleTo
 from monai_unlearnable.surrogates.surrogate import Surrogate
 
-__all__ = ["CentreCrop", "IntensityWindow", "MemberLoss", "NetworkEnsemble", "ResampleTo", "Surrogate"]
+__all__ = [
+    "CentreCrop",
+    "InOrder",
+    "IntensityWindow",
+    "MemberLoss",
+    "NetworkEnsemble",
+    "ResampleTo",
+    "Surrogate",
+]

@@ -11,9 +11,9 @@ from torch.nn import functional
 from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.types import Images, Windows
 
-__all__ = ["CentreCrop", "IntensityWindow", "ResampleTo", "through_own_windows"]
+__all__ = ["CentreCrop", "InOrder", "IntensityWindow", "ResampleTo", "through_own_windows"]
 
-_MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
+_MODES = {1: "linear", 3: "trilinear"}
 
 
 class IntensityWindow(nn.Module):
@@ -62,25 +62,54 @@ def through_own_windows(image: Images, window_levels: Windows) -> Tensor:
 
 
 class ResampleTo(nn.Module):
-    """Resize to a fixed size by (bi-, tri-)linear interpolation; shrinking is anti-aliased in 2D.
+    """Resize to a fixed size: pictures by antialiased bilinear interpolation, volumes by the mean of what becomes one.
+
+    Both let the gradient reach every voxel. A volume's axis that grows is interpolated linearly.
 
     Args:
         size_px: size of every axis, or one size for each.
+
+    Example:
+        >>> import torch
+        >>> patch = torch.zeros(1, 1, 20, 30)
+        >>> ResampleTo(size_px=16)(patch).shape, ResampleTo(size_px=16)(patch, whole_space=(40, 30)).shape
+        (torch.Size([1, 1, 16, 16]), torch.Size([1, 1, 8, 16]))
     """
 
     def __init__(self, *, size_px: int | Sequence[int]) -> None:
         super().__init__()
         self.size_px = size_px
 
-    def forward(self, image: Images) -> Tensor:
-        """Return ``(batch, channel, *size_px)``."""
-        dimensions = image.ndim - 2
-        size = ensure_tuple_rep(self.size_px, dimensions)
-        if tuple(image.shape[2:]) == size:
+    def forward(self, image: Images, whole_space: Sequence[int] | None = None) -> Tensor:
+        """Return ``(batch, channel, *size_px)``; of a patch that share of it, so that it looks as it does in its image.
+
+        Args:
+            image: ``(batch, channel, *space)``.
+            whole_space: size of the image that this is a patch of; None for a whole one.
+        """
+        space = tuple(image.shape[2:])
+        size = ensure_tuple_rep(self.size_px, len(space))
+        if whole_space is not None:
+            # By the number of patches along an axis: patches of 170 and of 171 voxels become equally large.
+            counts = [max(1, round(whole / own)) for whole, own in zip(whole_space, space, strict=True)]
+            size = tuple(-(-one // count) for one, count in zip(size, counts, strict=True))
+        if space == size:
             return image
-        return functional.interpolate(
-            image, size=size, mode=_MODES[dimensions], align_corners=False, antialias=dimensions == 2
-        )
+        if len(space) == 2:
+            return functional.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=True)
+        shrunk = tuple(map(min, space, size))
+        image = functional.interpolate(image, size=shrunk, mode="area") if shrunk != space else image
+        return image if shrunk == size else functional.interpolate(image, size=size, mode=_MODES[len(space)])
+
+
+class InOrder(nn.Sequential):
+    """:class:`torch.nn.Sequential` of preprocessing that also tells :class:`ResampleTo` what it sees a patch of."""
+
+    def forward(self, image: Images, whole_space: Sequence[int] | None = None) -> Tensor:
+        """Return the preprocessed images; ``whole_space`` is the size of the image that these are patches of."""
+        for module in self:
+            image = module(image, whole_space) if isinstance(module, ResampleTo) else module(image)
+        return image
 
 
 class CentreCrop(nn.Module):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
-from monai_unlearnable.surrogates.preprocessing import through_own_windows
+from monai_unlearnable.surrogates.preprocessing import InOrder, ResampleTo, through_own_windows
 from monai_unlearnable.types import Images, Logits, Windows
 
 __all__ = ["Surrogate"]
@@ -20,7 +20,8 @@ class Surrogate(nn.Module):
     Args:
         network: maps preprocessed images to logits ``(batch, classes)``, or to those of several members (see
             :class:`~monai_unlearnable.surrogates.NetworkEnsemble`).
-        preprocessing: differentiable; maps levels to what the network expects.
+        preprocessing: differentiable; maps levels to what the network expects. :class:`InOrder` lets a
+            :class:`ResampleTo` show patches of large images at the scale of these.
         channels_last: lay weights and images out channels-last, which 2D convolutions often run faster on; networks
             with 3D convolutions stay as they are.
 
@@ -38,19 +39,38 @@ class Surrogate(nn.Module):
         self.channels_last = channels_last and not volumetric
         self.network = network.to(memory_format=torch.channels_last) if self.channels_last else network  # type: ignore[call-overload]
 
-    def forward(self, image: Images, window_levels: Windows | None = None) -> Logits:
+    def forward(
+        self,
+        image: Images,
+        window_levels: Windows | None = None,
+        whole_space: Sequence[int] | None = None,
+        *,
+        preprocessed: bool = False,
+    ) -> Logits:
         """Return the network's logits for images ``(batch, channel, *space)`` in levels.
 
         Args:
             image: the images.
             window_levels: the levels of each image that become -1 and 1 before the preprocessing; None for
                 preprocessing that takes levels as they are.
+            whole_space: size of the images that these are patches of; None for whole images.
+            preprocessed: the images come from :meth:`look` already.
         """
-        seen = self.preprocessing(image if window_levels is None else through_own_windows(image, window_levels))
+        seen = image if preprocessed else self.look(image, window_levels, whole_space)
         if self.channels_last and seen.ndim == 4:
             seen = seen.contiguous(memory_format=torch.channels_last)
         logits: Tensor = self.network(seen)
         return logits
+
+    def look(
+        self, image: Images, window_levels: Windows | None = None, whole_space: Sequence[int] | None = None
+    ) -> Tensor:
+        """Return what the network sees of images: the preprocessing alone; see :meth:`forward`."""
+        windowed = image if window_levels is None else through_own_windows(image, window_levels)
+        # Other preprocessing takes a patch for an image.
+        knows_patches = whole_space is not None and isinstance(self.preprocessing, InOrder | ResampleTo)
+        seen: Tensor = self.preprocessing(windowed, whole_space) if knows_patches else self.preprocessing(windowed)
+        return seen
 
     @contextmanager
     def frozen(self) -> Iterator[Surrogate]:

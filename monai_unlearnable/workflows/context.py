@@ -22,10 +22,14 @@ from monai_unlearnable.perturbations import (
 )
 from monai_unlearnable.perturbations.synthetic import MOST_COMBINED_LABELS, combinations_of
 from monai_unlearnable.sources import Source, Task
-from monai_unlearnable.sources.dataset import ShapeBatches, SourceDataset
+from monai_unlearnable.sources.batches import ShapeBatches
+from monai_unlearnable.sources.dataset import SourceDataset, SourcePatches
+from monai_unlearnable.sources.patches import LARGEST_PATCH_VALUES
 from monai_unlearnable.stores import ClassKey, MappedStore, SampleKey
+from monai_unlearnable.surrogates import Surrogate
 from monai_unlearnable.workflows.faint import faint_class
 from monai_unlearnable.workflows.intensity import SourceLevels
+from monai_unlearnable.workflows.views import StoredDeltas, SurrogateViews
 
 __all__ = ["ImageFacts", "RecipeContext", "objective_for"]
 
@@ -174,13 +178,42 @@ class RecipeContext:
         counts = torch.bincount(combinations_of(torch.as_tensor(self.source.labels)), minlength=2**self.num_classes)
         return Synthetic.shares_for(counts.tolist(), faint_share=faint_share)
 
-    def loader(self, *, batch_size: int, shuffle: bool) -> DataLoader:
-        """Return batches of the source's images in levels, with their windows where each has its own."""
-        batches = ShapeBatches(self.source, batch_size=batch_size, shuffle=shuffle, seed=self.seed)
-        images = SourceDataset(
-            self.source, level_sizes=self.levels.stored_level_sizes, windows=self.levels.windows_levels
-        )
+    def loader(self, *, batch_size: int, largest_patch_values: int = LARGEST_PATCH_VALUES) -> DataLoader:
+        """Return batches of all images in levels, with their windows where each has its own.
+
+        Args:
+            batch_size: images in a batch.
+            largest_patch_values: values that a batch may have; larger images come in patches, one after the other.
+        """
+        images = self._patches(largest_patch_values)
+        batches = ShapeBatches(images, batch_size=batch_size, largest_values=largest_patch_values)
         return DataLoader(images, batch_sampler=batches, num_workers=0)
+
+    def view_loader(
+        self,
+        surrogate: Surrogate,
+        *,
+        batch_size: int,
+        clean: bool = False,
+        largest_patch_values: int = LARGEST_PATCH_VALUES,
+    ) -> DataLoader:
+        """Return shuffled batches of what a surrogate sees, of a large image one patch in an epoch.
+
+        Args:
+            surrogate: whose preprocessing makes the views.
+            batch_size: views in a batch.
+            clean: of the clean images; otherwise with the deltas of the moment.
+            largest_patch_values: values that a patch may have.
+        """
+        deltas = None if clean else StoredDeltas(self.store, self.key, self.budget)
+        views = SurrogateViews(self._patches(largest_patch_values), surrogate, deltas)
+        batches = ShapeBatches(views, batch_size=batch_size, shuffle=True, seed=self.seed, one_each=True)
+        return DataLoader(views, batch_sampler=batches, num_workers=0)
+
+    def _patches(self, largest_values: int) -> SourcePatches:
+        sizes, windows = self.levels.stored_level_sizes, self.levels.windows_levels
+        images = SourceDataset(self.source, level_sizes=sizes, windows=windows)
+        return SourcePatches(images, largest_values=largest_values)
 
 
 def objective_for(task: Task) -> Objective:

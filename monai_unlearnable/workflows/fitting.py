@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from monai_unlearnable.errors import SourceError
@@ -21,7 +22,7 @@ def fit_recipe(recipe: Recipe, images: Source) -> Recipe:
 
     Raises:
         SourceError: images of different numbers of channels, pictures beside volumes, or class-wise deltas for images
-            of different shapes.
+            of different shapes, or for those that are swept in patches.
     """
     shapes = {images.shape(index) for index in range(len(images))}
     channels = sorted({shape[0] for shape in shapes})
@@ -36,7 +37,19 @@ def fit_recipe(recipe: Recipe, images: Source) -> Recipe:
             f"{images.path}: images have {len(shapes)} shapes such as {sorted(shapes)[:2]}, and a class-wise delta has "
             "one. Use deltas of their own (leave class_wise out)."
         )
+    if recipe.class_wise:
+        _require_whole(images, recipe.largest_patch_values)
     return recipe.seen_at(common_size_px(images))
+
+
+def _require_whole(images: Source, largest_patch_values: int) -> None:
+    shape = images.shape(0)
+    if math.prod(shape) > largest_patch_values:
+        raise SourceError(
+            f"{images.path}: {images.sample_ids[0]} has shape {shape}, more than {largest_patch_values} values: it "
+            "would be swept in patches, and class-wise deltas are for whole images. Use deltas of their own (leave "
+            "class_wise out), or raise largest_patch_values where the memory is there."
+        )
 
 
 def _first_others(images: Source, kind: Callable[[tuple[int, ...]], int]) -> str:

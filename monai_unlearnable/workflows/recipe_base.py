@@ -9,11 +9,12 @@ from functools import partial
 from typing import Any, ClassVar
 
 import torch
+from monai.data import DataLoader
 from monai.engines import SupervisedTrainer
 from torch import nn
 
 from monai_unlearnable.budgets import AnyBudget
-from monai_unlearnable.engines import ProtectionEngine, SaveProtection
+from monai_unlearnable.engines import PrepareViews, ProtectionEngine, SaveProtection
 from monai_unlearnable.networks import small_resnet
 from monai_unlearnable.perturbations import (
     ErrorMinimizing,
@@ -23,7 +24,8 @@ from monai_unlearnable.perturbations import (
     TargetedAdversarial,
 )
 from monai_unlearnable.sources import Task
-from monai_unlearnable.surrogates import IntensityWindow, MemberLoss, NetworkEnsemble, ResampleTo, Surrogate
+from monai_unlearnable.sources.patches import LARGEST_PATCH_VALUES
+from monai_unlearnable.surrogates import InOrder, IntensityWindow, MemberLoss, NetworkEnsemble, ResampleTo, Surrogate
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext, objective_for
 
 __all__ = ["NetworkFactory", "Recipe", "SurrogateRecipe"]
@@ -38,15 +40,22 @@ class Recipe(ABC):
     Attributes:
         class_wise: one delta for each class in the place of one for each image.
         batch_size: images in a batch of the engine.
+        largest_patch_values: values (voxels times channels) that the engine works on at a time: fewer images are in a
+            batch where they are large, and an image that is larger itself is swept in patches.
     """
 
     name: ClassVar[str]
     class_wise: bool = False
     batch_size: int = 128
+    largest_patch_values: int = LARGEST_PATCH_VALUES
 
     @abstractmethod
     def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:
         """Return the engine, and the handler that can resume it."""
+
+    def loader(self, context: RecipeContext) -> DataLoader:
+        """Return what the engine passes over."""
+        return context.loader(batch_size=self.batch_size, largest_patch_values=self.largest_patch_values)
 
     def describe(self) -> dict[str, Any]:
         """Return all settings as JSON values; a factory by its dotted name."""
@@ -106,7 +115,7 @@ class SurrogateRecipe(Recipe):
         low, high = facts.window_levels or (-1.0, 1.0)  # own windows are mapped there before the preprocessing
         window = IntensityWindow(low_level=low, high_level=high)
         size = self.surrogate_size_px
-        preprocessing = window if size is None else nn.Sequential(window, ResampleTo(size_px=size))
+        preprocessing = window if size is None else InOrder(window, ResampleTo(size_px=size))
         network = NetworkEnsemble(members) if self.several else members[0]
         return Surrogate(network, preprocessing, channels_last=self.channels_last).to(device)
 
@@ -120,8 +129,8 @@ class SurrogateRecipe(Recipe):
         objective = objective_for(facts.task)
         return MemberObjective(objective) if self.several else objective
 
-    def trainer(self, context: RecipeContext, surrogate: Surrogate, *, prepare: Any) -> SupervisedTrainer:
-        """Return a stock trainer of the surrogate."""
+    def trainer(self, context: RecipeContext, surrogate: Surrogate, *, clean: bool = False) -> SupervisedTrainer:
+        """Return a stock trainer of the surrogate, on the clean images or on the protected ones of the moment."""
         optimizer = torch.optim.SGD(
             surrogate.parameters(), lr=self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay
         )
@@ -129,11 +138,16 @@ class SurrogateRecipe(Recipe):
         return SupervisedTrainer(
             device=context.device,
             max_epochs=1,
-            train_data_loader=context.loader(batch_size=self.surrogate_batch_size, shuffle=True),
+            train_data_loader=context.view_loader(
+                surrogate,
+                batch_size=self.surrogate_batch_size,
+                clean=clean,
+                largest_patch_values=self.largest_patch_values,
+            ),
             network=surrogate,
             optimizer=optimizer,
             loss_function=MemberLoss(loss) if self.several else loss,
-            prepare_batch=prepare,
+            prepare_batch=PrepareViews(),
             decollate=False,
             train_handlers=list(context.trainer_handlers),
         )
@@ -153,7 +167,7 @@ class SurrogateRecipe(Recipe):
         engine = ProtectionEngine(
             device=context.device,
             max_epochs=max_epochs,
-            train_data_loader=context.loader(batch_size=self.batch_size, shuffle=False),
+            train_data_loader=self.loader(context),
             perturbation=self.perturbation(context.facts, budget=context.budget, seed=context.seed),
             store=context.store,
             surrogate=surrogate,

@@ -7,8 +7,6 @@ from typing import Any, ClassVar
 
 from monai_unlearnable.budgets import AnyBudget
 from monai_unlearnable.engines import (
-    PrepareClean,
-    PrepareProtected,
     ProtectionEngine,
     SaveProtection,
     StartFrom,
@@ -63,7 +61,7 @@ class SyntheticRecipe(Recipe):
         engine = ProtectionEngine(
             device=context.device,
             max_epochs=1,
-            train_data_loader=context.loader(batch_size=self.batch_size, shuffle=False),
+            train_data_loader=self.loader(context),
             perturbation=context.synthetic(self.patterns, faint_share=self.faint_share),
             store=context.store,
             key=context.key,
@@ -118,8 +116,7 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
     def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:
         """Return the alternating engine."""
         surrogate = self.surrogate(context.facts, seed=context.seed, device=context.device)
-        prepare = PrepareProtected(context.store, context.key, context.budget)
-        trainer = self.trainer(context, surrogate, prepare=prepare)
+        trainer = self.trainer(context, surrogate)
         handlers: list[Any] = [
             TrainSurrogate(trainer, epochs=self.surrogate_epochs),
             StopWhenFitted(self.stop_error, min_epochs=self.min_rounds),
@@ -164,6 +161,6 @@ class TargetedAdversarialRecipe(SurrogateRecipe):
     def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:
         """Return an engine of one pass."""
         surrogate = self.surrogate(context.facts, seed=context.seed, device=context.device)
-        trainer = self.trainer(context, surrogate, prepare=PrepareClean())
+        trainer = self.trainer(context, surrogate, clean=True)
         handlers = [TrainSurrogate(trainer, epochs=self.surrogate_epochs, every=None)]
         return self.engine(context, surrogate, trainer, max_epochs=1, handlers=handlers)

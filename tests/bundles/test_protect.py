@@ -35,6 +35,7 @@ NAMES = [recipe.name for _, recipe in METHODS]
 SURROGATE_PLACES = {
     "class_wise": "class_wise",
     "batch_size": "data_loader#batch_size",
+    "largest_patch_values": "largest_patch_values",
     "surrogate_size_px": "surrogate_size_px",
     "channels_last": "surrogate#channels_last",
     "learning_rate": "optimizer#lr",
@@ -59,6 +60,7 @@ PLACES: dict[str, dict[str, str]] = {
     "synthetic": {
         "class_wise": "class_wise",
         "batch_size": "data_loader#batch_size",
+        "largest_patch_values": "largest_patch_values",
         "patterns": "perturbation#patterns",
         "faint_share": "faint_share",
     },
