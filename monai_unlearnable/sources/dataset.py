@@ -76,15 +76,19 @@ class SourcePatches(Dataset[dict[str, Any]]):
 
     The data of a patch say where it lies as MONAI's :class:`~monai.data.PatchIterd` does: ``"patch_coords"``, int64
     ``(1 + dimensions, 2)``, first and last index (exclusive) along each axis, and ``"original_spatial_shape"``, int64
-    ``(dimensions,)``. The image that was read last is kept, so patches are best asked for image by image.
+    ``(dimensions,)``. With ``keep`` they are best asked for image by image, in order.
 
     Args:
         images: the whole images.
         largest_values: values that a patch may have.
+        keep: keep an image that was read until its last patch, or a patch of another image, is asked for.
     """
 
-    def __init__(self, images: SourceDataset, *, largest_values: int = LARGEST_PATCH_VALUES) -> None:
+    def __init__(
+        self, images: SourceDataset, *, largest_values: int = LARGEST_PATCH_VALUES, keep: bool = False
+    ) -> None:
         self.images = images
+        self.keep = keep
         self.regions = tuple(
             patch_regions(images.source.shape(index), largest_values=largest_values) for index in range(len(images))
         )
@@ -98,15 +102,20 @@ class SourcePatches(Dataset[dict[str, Any]]):
         regions = self.regions[index]
         if len(regions) == 1:
             return self.images[index]
-        if self._last is None or self._last[0] != index:
-            self._last = None  # the last image goes before the next one comes
-            self._last = index, self.images.source[index]
         region = regions[number]
+        sample = self._read(index, last=number == len(regions) - 1)
         return {
-            **self.images.item(self._last[1], index, region),
+            **self.images.item(sample, index, region),
             "patch_coords": torch.tensor([(one.start, one.stop) for one in region]),
             "original_spatial_shape": torch.tensor(self.images.source.shape(index)[1:]),
         }
+
+    def _read(self, index: int, *, last: bool) -> Sample:
+        kept, self._last = self._last, None
+        sample = kept[1] if kept is not None and kept[0] == index else self.images.source[index]
+        if self.keep and not last:
+            self._last = index, sample
+        return sample
 
     def batch_shape(self, place: Place) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return the shape of a patch and of its image: what patches of one batch have in common."""

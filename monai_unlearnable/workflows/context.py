@@ -185,7 +185,7 @@ class RecipeContext:
             batch_size: images in a batch.
             largest_patch_values: values that a batch may have; larger images come in patches, one after the other.
         """
-        images = self._patches(largest_patch_values)
+        images = self._patches(largest_patch_values, keep=True)
         batches = ShapeBatches(images, batch_size=batch_size, largest_values=largest_patch_values)
         return DataLoader(images, batch_sampler=batches, num_workers=0)
 
@@ -206,14 +206,14 @@ class RecipeContext:
             largest_patch_values: values that a patch may have.
         """
         deltas = None if clean else StoredDeltas(self.store, self.key, self.budget)
-        views = SurrogateViews(self._patches(largest_patch_values), surrogate, deltas)
+        views = SurrogateViews(self._patches(largest_patch_values, keep=False), surrogate, deltas)
         batches = ShapeBatches(views, batch_size=batch_size, shuffle=True, seed=self.seed, one_each=True)
         return DataLoader(views, batch_sampler=batches, num_workers=0)
 
-    def _patches(self, largest_values: int) -> SourcePatches:
+    def _patches(self, largest_values: int, *, keep: bool) -> SourcePatches:
         sizes, windows = self.levels.stored_level_sizes, self.levels.windows_levels
         images = SourceDataset(self.source, level_sizes=sizes, windows=windows)
-        return SourcePatches(images, largest_values=largest_values)
+        return SourcePatches(images, largest_values=largest_values, keep=keep)
 
 
 def objective_for(task: Task) -> Objective:

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from tests.benchmarks import engine, memory, pipeline, release, release_memory, steps
+from tests.benchmarks import compute_memory, engine, memory, pipeline, release, release_memory, steps
 from tests.benchmarks.measure import Outcome, Size, commit, machine, versions
 from tests.benchmarks.schema import validate
 
@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[Size], Outcome]] = {
     "pipeline": pipeline.run,
     "release": release.run,
     "memory": memory.run,
+    "compute_memory": compute_memory.run,
     "release_memory": release_memory.run,
 }
 

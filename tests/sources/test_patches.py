@@ -78,11 +78,17 @@ def test_a_patch_is_what_monai_cuts_out_of_the_image() -> None:
         assert item["window_levels"].tolist() == [1.0, 99.0]
 
 
-def test_an_image_is_read_once_for_its_patches() -> None:
+@pytest.mark.parametrize(("keep", "reads"), [(True, [1, 1, 1, 1, 2, 3, 3]), (False, [1, 2, 3, 4, 5, 6, 7])])
+def test_an_image_is_read_once_for_its_patches(keep: bool, reads: list[int]) -> None:
     source = Counted([(1, 4, 6), (1, 4, 6), (1, 2, 2)], [0, 0, 0], bits=16)
-    patches = SourcePatches(SourceDataset(source), largest_values=6)
+    patches = SourcePatches(SourceDataset(source), largest_values=6, keep=keep)
     assert len(patches) == 9
-    for index, at in [(0, 0), (0, 1), (0, 3), (1, 2), (1, 1)]:
-        patches[index, at]
-    assert source.reads == 2
+    found = []
+    for index, at in [(0, 0), (0, 1), (0, 2), (0, 3), (0, 3), (1, 1), (1, 3)]:
+        assert torch.equal(
+            patches[index, at]["image"], SourcePatches(patches.images, largest_values=6)[index, at]["image"]
+        )
+        source.reads -= 1
+        found.append(source.reads)
+    assert found == reads
     assert patches[2, 0].keys() == {"image", "label", "sample_id"}, "an image that is small enough is no patch"
