@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,7 +65,8 @@ class Forks:
             function: what to call.
             arguments: for the function.
             options: ``watch`` (a folder), ``kill_at`` (number of the event there before which the child is killed),
-                ``limit_s`` (processor time), ``more_memory_mb`` (address space beyond what importing has taken).
+                ``limit_s`` (processor time), ``more_memory_mb`` (address space beyond what importing has taken),
+                ``kill_after`` (a path and seconds: killed so long after the path appeared).
         """
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(json.dumps({"function": function, "arguments": arguments, **options}) + "\n")
@@ -135,6 +137,8 @@ def _fork(call: dict[str, Any], folder: Path) -> dict[str, Any]:
             sys.excepthook(*sys.exc_info())
             sys.stderr.flush()
             os._exit(_BUG)
+    if "kill_after" in call:
+        _kill_after(child, Path(call["kill_after"][0]), call["kill_after"][1])
     _, status, usage = os.wait4(child, 0)
     texts = {name: path.read_text(errors="replace") for name, path in paths.items()}
     return {
@@ -143,6 +147,17 @@ def _fork(call: dict[str, Any], folder: Path) -> dict[str, Any]:
         **texts,
         "events": texts["events"].splitlines(),
     }
+
+
+def _kill_after(child: int, appears: Path, seconds: float) -> None:
+    while not appears.exists() and not _has_ended(child):
+        time.sleep(0.001)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)  # which is nothing to a child that has ended and is not waited for yet
+
+
+def _has_ended(child: int) -> bool:
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _child(call: dict[str, Any], paths: dict[str, Path]) -> None:

@@ -8,16 +8,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.campaign.forks import Ended, Forks
-from tests.campaign.places import CASES, UNFINISHED, Case, Place, differences, unlike
+from tests.campaign.places import UNFINISHED, Case, Place, differences, unlike
 from tests.cli.running import contents
 
 REPOSITORY = Path(__file__).parents[2]
+_RESTORING_S = 0.3
 _LEFT_OVER = ("ledger: journal.jsonl", "ledger: checkpoint/", "ledger: working/")
 _ALREADY = "already holds this run's finished release"
 
@@ -113,7 +114,7 @@ def stage(place: Place) -> str:
 def restores_at_operations(forks: Forks, whole: Place, *, stride: int = 1) -> Iterator[Killed]:
     """Kill ``restore`` before operations on its files; it is not taken up, but given a new folder."""
     trial = whole.folder.with_name("restoring")
-    events = forks.command(*whole.restore(trial / "whole"), watch=str(trial)).events
+    events = forks.command(*whole.restore(trial / "whole"), watch=str(trial / "whole")).events
     for moment in range(0, len(events), stride):
         killed = Killed(
             whole.case.name, "restore", f"before operation {moment} ({_general(events[moment])})", stage="restoring"
@@ -135,34 +136,44 @@ def restores_at_operations(forks: Forks, whole: Place, *, stride: int = 1) -> It
         yield killed
 
 
-def at_random_times(forks: Forks, folder: Path, *, kills: int, seed: int) -> Iterator[Killed]:
-    """Kill real processes of ``protect`` and ``restore`` with ``kill -9`` after random shares of their time.
+def at_random_times(forks: Forks, wholes: Sequence[Place], *, kills: int, seed: int) -> Iterator[Killed]:
+    """Kill ``protect`` and ``restore`` with ``kill -9`` after random shares of their time.
 
-    Shares are of the time between the first folder and the last file that a run makes.
+    Shares are of the time between the first folder and the last file that a run makes. Every eighth process is started
+    as a user starts it; the others are forked from one that has imported everything, and kill no imports.
     """
     generator = random.Random(seed)
-    wholes = {case.name: prepare(forks, case, folder)[0] for case in CASES}
-    seconds: dict[str, float] = {}
+    seconds = {whole.case.name: _timed(forks, whole) for whole in wholes}
     for number in range(kills):
-        whole = wholes[CASES[number % len(CASES)].name]
-        verb = "restore" if number % 10 == 9 else "protect"
-        share = generator.random()
+        whole = wholes[number % len(wholes)]
+        verb, share = "restore" if number % 10 == 9 else "protect", generator.random()
         place = whole.beside(f"time-{number}")
         killed = Killed(whole.case.name, verb, f"after {share:.3f} of its time")
-        if verb == "protect":
-            if whole.case.name not in seconds:
-                timed = whole.beside("timed")
-                seconds[whole.case.name] = _real(timed.protect(), timed.ledger, until=timed.release / "manifest.json")
-            _real(place.protect(), place.ledger, kill_after_s=share * seconds[whole.case.name])
+        if verb == "restore":
+            forks.command(*whole.restore(place.restored), kill_after=[str(place.restored), share * _RESTORING_S])
+            is_whole = contents(place.restored) == contents(whole.restored)
+            killed.stage = "all files written" if is_whole else "restoring"
+            killed.problems += unlike(place.restored, whole.restored)
+        else:
+            after_s = share * seconds[whole.case.name]
+            if number % 8 == 0:
+                killed.moment += ", started by python -m"
+                _kill_started(place, after_s)
+            else:
+                forks.command(*place.protect(), kill_after=[str(place.ledger), after_s])
             killed.stage = stage(place)
             killed.problems += unlike(place.release, whole.release)
             finish(forks.command(*place.protect()), killed, place, whole, forks)
-        else:
-            _real(whole.restore(place.restored), place.restored, kill_after_s=share * 0.3)
-            killed.stage = "restoring" if len(contents(place.restored)) < len(contents(whole.restored)) else "finished"
-            killed.problems += unlike(place.restored, whole.restored)
         place.remove()
         yield killed
+
+
+def _timed(forks: Forks, whole: Place) -> float:
+    """Return how many seconds lie between the first and the last file of a run."""
+    place = whole.beside("timed")
+    ended = forks.command(*place.protect())
+    assert ended.status == 0, ended.err
+    return (place.release / "manifest.json").stat().st_mtime - (place.ledger / "lock").stat().st_mtime
 
 
 def summary(results: list[Killed]) -> dict[str, Any]:
@@ -184,29 +195,17 @@ def _general(event: str) -> str:
     return " ".join(".".join("N" if part.isdigit() else part for part in one.split(".")) for one in event.split(" "))
 
 
-def _real(words: list[str], appears: Path, *, until: Path | None = None, kill_after_s: float | None = None) -> float:
-    """Run a command as a process of its own; return the seconds between the appearances of two paths."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
+def _kill_started(place: Place, after_s: float) -> None:
+    """Start a run as a process of its own, and kill it some seconds after it made its ledger."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.campaign.same_uids", *words],
+        [sys.executable, "-m", "tests.campaign.same_uids", *place.protect()],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,
         cwd=REPOSITORY,
-        env=environment,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)},
     ) as process:
-        _await(appears, process)
-        began = time.monotonic()
-        if kill_after_s is not None:
-            time.sleep(kill_after_s)
-            process.kill()
-        if until is not None:
-            _await(until, process)
-        seconds = time.monotonic() - began
-        process.wait()
-        return seconds
-
-
-def _await(path: Path, process: subprocess.Popen[bytes]) -> None:
-    while not path.exists() and process.poll() is None:
-        time.sleep(0.002)
+        while not place.ledger.exists() and process.poll() is None:
+            time.sleep(0.002)
+        time.sleep(after_s)
+        process.kill()
