@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -29,6 +30,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when all held, 1 when something did not, 2 for wrong usage.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _answer(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read what is printed has left (`... --json | head`); Python would try to flush again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _answer(words: Sequence[str]) -> int:
     try:
         options = build_parser().parse_args(words)
         return _run(options)
@@ -54,6 +66,8 @@ def _run(options: argparse.Namespace) -> int:
     verbs = {"protect": run_protect, "verify": run_verify, "restore": run_restore, "audit": run_audit}
     try:
         return verbs[options.verb](options, options.parser)
+    except BrokenPipeError:
+        raise
     except (UnlearnableError, OSError) as error:
         return _fail(str(error), ["--json"] if options.json else [], code=1, verb=options.verb)
     except MemoryError:

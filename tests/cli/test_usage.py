@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -145,3 +146,14 @@ def test_installed_program_answers_without_loading_torch(tmp_path: Path) -> None
     words = [sys.executable, "-m", "monai_unlearnable", "--version"]
     answer = subprocess.run(words, capture_output=True, text=True, check=False)
     assert answer.returncode == 0 and answer.stdout.startswith("monai-unlearnable 0.")
+
+
+@pytest.mark.parametrize("words", [("verify", "nowhere", "--json"), ("protect", "--help")])
+def test_a_reader_who_has_left_is_no_traceback(words: tuple[str, ...], tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "monai_unlearnable", *words]
+    with os.fdopen(write, "wb") as pipe:
+        done = subprocess.run(command, cwd=tmp_path, stdout=pipe, stderr=subprocess.PIPE, text=True, timeout=300)
+    assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
+    assert done.returncode in (0, 1, 2)
