@@ -114,6 +114,7 @@ def stage(place: Place) -> str:
 def restores_at_operations(forks: Forks, whole: Place, *, stride: int = 1) -> Iterator[Killed]:
     """Kill ``restore`` before operations on its files; it is not taken up, but given a new folder."""
     trial = whole.folder.with_name("restoring")
+    trial.mkdir()  # otherwise the watched run makes it, and has an operation more than those that follow
     events = forks.command(*whole.restore(trial / "whole"), watch=str(trial / "whole")).events
     for moment in range(0, len(events), stride):
         killed = Killed(
