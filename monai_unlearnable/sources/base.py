@@ -30,6 +30,7 @@ class Task(str, Enum):
 
     SINGLE_LABEL = "single_label"
     MULTI_LABEL = "multi_label"
+    SEGMENTATION = "segmentation"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Sample:
     Attributes:
         sample_id: stable name of the image inside its source, with ``/`` as separator.
         image: stored numbers, channel first ``(channel, *space)``: int8 to int32, uint8 to uint32, float32 or float64.
-        label: a class index (int64 scalar array) or a vector of 0/1 (int64, shape ``(classes,)``).
+        label: a class index (int64 scalar array), a vector of 0/1 (int64, shape ``(classes,)``), or for segmentation
+            the class of every voxel (int64, shape ``(*space)``).
     """
 
     sample_id: str
@@ -52,10 +54,12 @@ class Source(ABC):
 
     Attributes:
         path: the file or folder that the images are read from.
-        task: single-label or multi-label.
-        class_names: a name for each class (single-label) or label column (multi-label).
+        task: single-label, multi-label or segmentation.
+        class_names: a name for each class (single-label), label column (multi-label) or class of voxels
+            (segmentation; the first is the background).
         sample_ids: one unique, stable id for each image, in order.
-        labels: ``(n,)`` int64 class indices, or ``(n, classes)`` int64 of 0/1.
+        labels: ``(n,)`` int64 class indices, or ``(n, classes)`` int64 of 0/1: of segmentation which classes the mask
+            of each image shows.
         skipped: files that were to be protected and were left out, because they cannot be read or are not handled.
         ignored_files: relative paths of files beside the images that are no part of the source.
     """
@@ -102,6 +106,18 @@ class Source(ABC):
         """
         return None
 
+    def label(self, index: int) -> NDArray[np.int64]:
+        """Return what a network learns of image ``index``: its row of :attr:`labels`, or for segmentation its mask.
+
+        Returns:
+            A scalar, ``(classes,)`` of 0/1, or ``(*space)`` class of every voxel, int64.
+
+        Raises:
+            SourceError: a mask cannot be read.
+        """
+        row: NDArray[np.int64] = self.labels[index]
+        return row
+
     def check_image(self, index: int) -> None:
         """Decode image ``index`` and whatever belongs to it, and check that its header tells the truth.
 
@@ -138,7 +154,7 @@ class Source(ABC):
         return len(self.sample_ids)
 
     def __getitem__(self, index: int) -> Sample:
-        return Sample(self.sample_ids[index], self.read(index), self.labels[index])
+        return Sample(self.sample_ids[index], self.read(index), self.label(index))
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))

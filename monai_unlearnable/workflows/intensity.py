@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 
 from monai_unlearnable.errors import SourceError
-from monai_unlearnable.sources import Progress, Source
+from monai_unlearnable.sources import Progress, Sample, Source
 from monai_unlearnable.sources.dicom import DicomHeader
 from monai_unlearnable.sources.float_levels import FloatValues, level_size_of
 from monai_unlearnable.sources.image_file import ImageHeader
@@ -112,7 +112,7 @@ def survey(source: Source, *, level_size: float | None = None, progress: Progres
     images: list[ImageLevels] = []
     for index, sample in enumerate(source):
         images.append(_look(source, index, sample.image, level_size))
-        content.update(f"{sample.sample_id}|{sample.label.tolist()}|{sample.image.shape}|".encode())
+        content.update(f"{sample.sample_id}|{_label_text(sample)}|{sample.image.shape}|".encode())
         content.update(np.ascontiguousarray(sample.image).tobytes())
         if progress is not None:
             progress(index + 1, len(source))
@@ -121,6 +121,13 @@ def survey(source: Source, *, level_size: float | None = None, progress: Progres
             f"{source.path}: every image is padding, or its foreground has one level; there is nothing to protect."
         )
     return SourceLevels(images=tuple(images), data_sha256=content.hexdigest())
+
+
+def _label_text(sample: Sample) -> str:
+    """Return the label, or the hash of a mask."""
+    if sample.label.ndim > 1:
+        return hashlib.sha256(np.ascontiguousarray(sample.label, dtype="<i8").tobytes()).hexdigest()
+    return str(sample.label.tolist())
 
 
 def _look(source: Source, index: int, image: StoredValues, asked: float | None) -> ImageLevels:
