@@ -32,7 +32,7 @@ class ProtectionBatch:
 
     Attributes:
         image: ``(batch, channel, *space)``, float32, levels, without meta data.
-        label: ``(batch,)`` int64, or ``(batch, classes)`` float32.
+        label: ``(batch,)`` int64, ``(batch, classes)`` float32, or masks ``(batch, 1, *space)`` int64.
         sample_ids: one id for each image.
         window_levels: ``(batch, 2)``, the window that a surrogate looks at each image through; None where the
             surrogate's preprocessing has one for all.
@@ -81,9 +81,7 @@ def unpack(batchdata: Any, device: torch.device | str | None = None, non_blockin
     sample_ids = [sample_ids] if isinstance(sample_ids, str) else [str(one) for one in sample_ids]
     if not len(image) == len(label) == len(sample_ids):
         raise SourceError(f"{len(image)} images, {len(label)} labels and {len(sample_ids)} sample ids in one batch.")
-    if label.ndim == 2 and label.shape[1] == 1:
-        label = label[:, 0]
-    label = label.long() if label.ndim == 1 else label.float()
+    label = _label(label, image, sample_ids)
     batch = ProtectionBatch(
         image.to(device, torch.float32, non_blocking=non_blocking),
         label.to(device, non_blocking=non_blocking),
@@ -95,6 +93,18 @@ def unpack(batchdata: Any, device: torch.device | str | None = None, non_blockin
     if repeated is not None:
         raise SourceError(f"sample id {repeated[0]!r} occurs twice in a batch: ids must be unique in a data set.")
     return batch
+
+
+def _label(label: Labels, image: Images, sample_ids: Sequence[str]) -> Labels:
+    """Return class indices as int64, several labels as float32, and masks as int64 of the images' size."""
+    if label.ndim == 2 and label.shape[1] == 1:
+        label = label[:, 0]
+    if label.ndim > 2 and label.shape != (len(image), 1, *image.shape[2:]):
+        raise SourceError(
+            f"sample {sample_ids[0]!r}: its batch has masks of shape {tuple(label.shape)}, images of "
+            f"{tuple(image.shape)}. A mask has one channel, of class indices, and the size of its image."
+        )
+    return label.float() if label.ndim == 2 else label.long()
 
 
 def _windows(batchdata: Any, count: int, device: torch.device | str | None, non_blocking: bool) -> Windows | None:

@@ -17,8 +17,8 @@ from monai_unlearnable.types import Deltas, Images, Labels, Region
 
 __all__ = ["Patches", "Perturbation", "PerturbationBatch", "StepHook", "SurrogateModel"]
 
-SurrogateModel = Callable[[Tensor], Tensor]
-"""Maps images in levels to logits, differentiably, with its weights frozen."""
+SurrogateModel = Callable[..., Tensor]
+"""Maps images in levels to logits, differentiably, with its weights frozen (a :class:`Surrogate`)."""
 
 
 StepHook = Callable[[IterationEvents], None]

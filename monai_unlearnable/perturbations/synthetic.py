@@ -32,7 +32,8 @@ class Synthetic(Perturbation):
     multi-label set with up to 4 label columns every combination of labels is a class. With more of them an image gets
     ``sign(sum_k s_k P_k + 0.5 T)`` with ``s_k = +1`` where label ``k`` is set and -1 where it is not, and a fixed
     tie-break ``T``; near-opposite patterns would cancel there, hence the 70 %. All channels carry the same pattern, so
-    that grey conversion does not remove it. For L2 budgets the pattern is scaled onto the sphere.
+    that grey conversion does not remove it. Of a mask each voxel shows the pattern of its own class. For L2 budgets the
+    pattern is scaled onto the sphere.
 
     A clean image carries no pattern at all, so a model trained on the release answers it with the class whose pattern
     is the faintest. ``shares`` makes one class's pattern fainter; :meth:`shares_for` picks the rarest class, which
@@ -124,7 +125,8 @@ class Synthetic(Perturbation):
         """Return the delta of each label before it meets an image.
 
         Args:
-            label: ``(batch,)`` class indices, or ``(batch, num_classes)`` of 0/1.
+            label: ``(batch,)`` class indices, ``(batch, num_classes)`` of 0/1, or masks ``(batch, 1, *space)`` of the
+                images' size (of the part's, with ``part``): each voxel then shows the pattern of its own class.
             shape: ``(channel, *space)`` of the images.
             budget: of the images; needed where each has its own. With ``part`` that of the part.
             part: return this part of the delta only, one slice for each axis of space.
@@ -137,22 +139,27 @@ class Synthetic(Perturbation):
                 too small to show the patterns; the radius, spread over all pixels, is less than one level.
         """
         index, count = self._index_of(label.cpu())
+        if self.shares is not None and index is not None and len(self.shares) != count:
+            raise BudgetError(f"{len(self.shares)} shares, but there are {count} patterns.")
         signs = self.patterns.signs(count, shape[1:], seed=self.seed, part=part)
-        chosen = self._sums_of(label.cpu(), signs) if index is None else signs[index]
+        chosen = self._sums_of(label.cpu(), signs) if index is None else _choose(signs, index)
         full = chosen.unsqueeze(1).expand(-1, shape[0], *chosen.shape[1:])
         budget = self.budget.of(()) if budget is None else budget
         value_levels = _value_levels(budget, full)
         levels = full * per_sample(value_levels, full)
-        if self.shares is None or index is None:
-            return levels
-        if len(self.shares) != count:
-            raise BudgetError(f"{len(self.shares)} shares, but there are {count} patterns.")
+        return levels if index is None else levels * self._faint(index, levels, budget)
+
+    def _faint(self, index: torch.Tensor, levels: Deltas, budget: Budget) -> torch.Tensor:
+        """Return the share of the radius that each image, or each voxel, uses; it broadcasts over the deltas."""
+        if self.shares is None:
+            return torch.ones(())
         # No share is so faint that it would round to nothing.
         faintest = torch.tensor([min(1.0, one) for one in as_list(budget.radius_levels)], dtype=torch.float64)
         largest = levels.abs().max() if len(faintest) == 1 else levels.flatten(1).abs().amax(1)
         least = (faintest / largest.clamp_min(1e-12).double()).float()
-        share = torch.maximum(torch.tensor(self.shares)[index], least)
-        return levels * share.reshape(-1, *[1] * (levels.ndim - 1))
+        share = torch.tensor(self.shares)[index]
+        shape = (len(index), 1, *index.shape[1:]) if index.ndim > 1 else (len(index), *[1] * (levels.ndim - 1))
+        return torch.maximum(share.reshape(shape), least.reshape(-1, *[1] * (levels.ndim - 1)))
 
     def describe(self) -> dict[str, Any]:
         """Return the settings as JSON values; the seed is not among them."""
@@ -166,11 +173,11 @@ class Synthetic(Perturbation):
 
     def _index_of(self, label: Labels) -> tuple[torch.Tensor | None, int]:
         """Return the pattern of each label, and how many there are; None where those of its columns are summed."""
-        if label.ndim == 1:
+        if label.ndim != 2:
             outside = label[(label < 0) | (label >= self.num_classes)]
             if len(outside):
                 raise BudgetError(f"label {int(outside[0])} is outside 0..{self.num_classes - 1}.")
-            return label.long(), self.num_classes
+            return (label if label.ndim == 1 else label[:, 0]).long(), self.num_classes
         if label.shape[1] != self.num_classes:
             raise BudgetError(f"{label.shape[1]} label columns, but the patterns are for {self.num_classes}.")
         if self.num_classes <= MOST_COMBINED_LABELS:
@@ -181,6 +188,16 @@ class Synthetic(Perturbation):
     def _sums_of(label: Labels, signs: torch.Tensor) -> torch.Tensor:
         mixed: torch.Tensor = torch.tensordot(2 * label.float() - 1, signs[:-1], dims=([1], [0])) + 0.5 * signs[-1]
         return mixed.sign()
+
+
+def _choose(signs: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """Return the pattern of each image; of masks ``(batch, *space)`` for each voxel that of its class."""
+    if index.ndim == 1:
+        return signs[index]
+    chosen = torch.zeros(index.shape, dtype=signs.dtype)
+    for number, pattern in enumerate(signs):
+        chosen = torch.where(index == number, pattern, chosen)
+    return chosen
 
 
 def _value_levels(budget: Budget, pattern: Deltas) -> LevelNumber:

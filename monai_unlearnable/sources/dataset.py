@@ -7,6 +7,7 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from monai_unlearnable.sources.base import Sample, Source, Task
@@ -24,7 +25,8 @@ Place: TypeAlias = tuple[int, int]
 class SourceDataset(Dataset[dict[str, Any]]):
     """Images of a source in levels: ``{"image", "label", "sample_id"}``.
 
-    ``image`` is float32 ``(channel, *space)``; ``label`` is an int64 scalar, or a float32 vector of 0/1.
+    ``image`` is float32 ``(channel, *space)``; ``label`` is an int64 scalar, a float32 vector of 0/1, or for
+    segmentation int64 ``(1, *space)``, the class of every voxel.
 
     Args:
         source: where the images come from.
@@ -53,15 +55,21 @@ class SourceDataset(Dataset[dict[str, Any]]):
 
     def item(self, sample: Sample, index: int, region: Region | None = None) -> dict[str, Any]:
         """Return the data of image ``index`` that was read before, or of a part of it."""
-        label = torch.tensor(sample.label)  # a copy: the source's own labels stay as they are
         stored = sample.image if region is None else sample.image[region]
         levels = whole_levels(stored, level_size=self._level_size(sample, index))
         item = {
             "image": torch.from_numpy(levels.astype(np.float32)),
-            "label": label.float() if self.source.task is Task.MULTI_LABEL else label.long(),
+            "label": self._label(sample, region),
             "sample_id": sample.sample_id,
         }
         return item if self.windows is None else {**item, "window_levels": torch.tensor(self.windows[index])}
+
+    def _label(self, sample: Sample, region: Region | None) -> Tensor:
+        if self.source.task is Task.SEGMENTATION:
+            mask = sample.label if region is None else sample.label[region[1:]]
+            return torch.tensor(mask)[None].long()
+        label = torch.tensor(sample.label)  # a copy: the source's own labels stay as they are
+        return label.float() if self.source.task is Task.MULTI_LABEL else label.long()
 
     def _level_size(self, sample: Sample, index: int) -> float:
         if self.level_sizes is not None:

@@ -87,12 +87,7 @@ class ResampleTo(nn.Module):
             image: ``(batch, channel, *space)``.
             whole_space: size of the image that this is a patch of; None for a whole one.
         """
-        space = tuple(image.shape[2:])
-        size = ensure_tuple_rep(self.size_px, len(space))
-        if whole_space is not None:
-            # By the number of patches along an axis: patches of 170 and of 171 voxels become equally large.
-            counts = [max(1, round(whole / own)) for whole, own in zip(whole_space, space, strict=True)]
-            size = tuple(-(-one // count) for one, count in zip(size, counts, strict=True))
+        space, size = tuple(image.shape[2:]), self.seen_space(image.shape[2:], whole_space)
         if space == size:
             return image
         if len(space) == 2:
@@ -101,14 +96,32 @@ class ResampleTo(nn.Module):
         image = functional.interpolate(image, size=shrunk, mode="area") if shrunk != space else image
         return image if shrunk == size else functional.interpolate(image, size=size, mode=_MODES[len(space)])
 
+    def seen_space(self, space: Sequence[int], whole_space: Sequence[int] | None = None) -> tuple[int, ...]:
+        """Return the size of what is seen of an image of size ``space``; see :meth:`forward`."""
+        size = ensure_tuple_rep(self.size_px, len(space))
+        if whole_space is None:
+            return size
+        # By the number of patches along an axis: patches of 170 and of 171 voxels become equally large.
+        counts = [max(1, round(whole / own)) for whole, own in zip(whole_space, space, strict=True)]
+        return tuple(-(-one // count) for one, count in zip(size, counts, strict=True))
+
 
 class InOrder(nn.Sequential):
     """:class:`torch.nn.Sequential` of preprocessing that also tells :class:`ResampleTo` what it sees a patch of."""
 
-    def forward(self, image: Images, whole_space: Sequence[int] | None = None) -> Tensor:
-        """Return the preprocessed images; ``whole_space`` is the size of the image that these are patches of."""
+    def forward(self, image: Images, whole_space: Sequence[int] | None = None, *, resampled: bool = False) -> Tensor:
+        """Return the preprocessed images.
+
+        Args:
+            image: ``(batch, channel, *space)``.
+            whole_space: size of the image that these are patches of; None for whole images.
+            resampled: the images have the size that is seen already.
+        """
         for module in self:
-            image = module(image, whole_space) if isinstance(module, ResampleTo) else module(image)
+            if not isinstance(module, ResampleTo):
+                image = module(image)
+            elif not resampled:
+                image = module(image, whole_space)
         return image
 
 

@@ -45,6 +45,7 @@ class Surrogate(nn.Module):
         window_levels: Windows | None = None,
         whole_space: Sequence[int] | None = None,
         *,
+        resampled: bool = False,
         preprocessed: bool = False,
     ) -> Logits:
         """Return the network's logits for images ``(batch, channel, *space)`` in levels.
@@ -54,19 +55,30 @@ class Surrogate(nn.Module):
             window_levels: the levels of each image that become -1 and 1 before the preprocessing; None for
                 preprocessing that takes levels as they are.
             whole_space: size of the images that these are patches of; None for whole images.
+            resampled: the images, in levels, have the size that the preprocessing would give them; only for
+                :class:`InOrder`.
             preprocessed: the images come from :meth:`look` already.
         """
-        seen = image if preprocessed else self.look(image, window_levels, whole_space)
+        seen = image if preprocessed else self.look(image, window_levels, whole_space, resampled=resampled)
         if self.channels_last and seen.ndim == 4:
             seen = seen.contiguous(memory_format=torch.channels_last)
         logits: Tensor = self.network(seen)
         return logits
 
     def look(
-        self, image: Images, window_levels: Windows | None = None, whole_space: Sequence[int] | None = None
+        self,
+        image: Images,
+        window_levels: Windows | None = None,
+        whole_space: Sequence[int] | None = None,
+        *,
+        resampled: bool = False,
     ) -> Tensor:
         """Return what the network sees of images: the preprocessing alone; see :meth:`forward`."""
         windowed = image if window_levels is None else through_own_windows(image, window_levels)
+        if resampled:
+            if not isinstance(self.preprocessing, InOrder):
+                raise TypeError("resampled=True needs preprocessing=InOrder(...), which knows what its resampling is.")
+            return self.preprocessing(windowed, resampled=True)  # type: ignore[no-any-return]
         # Other preprocessing takes a patch for an image.
         knows_patches = whole_space is not None and isinstance(self.preprocessing, InOrder | ResampleTo)
         seen: Tensor = self.preprocessing(windowed, whole_space) if knows_patches else self.preprocessing(windowed)

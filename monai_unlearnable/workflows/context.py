@@ -14,6 +14,7 @@ from monai.data import DataLoader
 from monai_unlearnable.budgets import AnyBudget
 from monai_unlearnable.errors import LedgerError
 from monai_unlearnable.perturbations import (
+    DenseObjective,
     MultiLabelObjective,
     Objective,
     PatternFamily,
@@ -39,8 +40,8 @@ class ImageFacts:
     """What a surrogate has to know of the images, and what the ledger keeps of it for images that arrive later.
 
     Attributes:
-        task: single-label or multi-label.
-        num_classes: classes, or label columns.
+        task: single-label, multi-label or segmentation.
+        num_classes: classes (of segmentation with the background), or label columns.
         channels: channels of an image.
         spatial_dims: 2 for pictures, 3 for volumes.
         window_levels: levels that become -1 and 1 for the surrogate; None where each image has its own.
@@ -165,13 +166,14 @@ class RecipeContext:
     def shares(self, *, faint_share: float) -> tuple[float, ...] | None:
         """Return the share of the radius that each class's pattern uses: fainter for :func:`faint_class`.
 
-        The classes of a multi-label set are its combinations of labels; None where those are too many, or where there
-        is one class only, which no other is fainter than.
+        Of masks it is the background's that is fainter, so that a model finds no structure in clean images. The classes
+        of a multi-label set are its combinations of labels; None where those are too many, or where there is one class
+        only, which no other is fainter than.
         """
         if self.num_classes == 1 and self.source.task is Task.SINGLE_LABEL:
             return None
-        if self.source.task is Task.SINGLE_LABEL:
-            faint = faint_class(self.source)
+        if self.source.task is not Task.MULTI_LABEL:
+            faint = 0 if self.source.task is Task.SEGMENTATION else faint_class(self.source)
             return tuple(faint_share if at == faint else 1.0 for at in range(self.num_classes))
         if self.num_classes > MOST_COMBINED_LABELS:
             return None
@@ -218,6 +220,8 @@ class RecipeContext:
 
 def objective_for(task: Task) -> Objective:
     """Return the loss that fits the labels of a task."""
+    if task is Task.SEGMENTATION:
+        return DenseObjective()
     return MultiLabelObjective() if task is Task.MULTI_LABEL else SingleLabelObjective()
 
 

@@ -11,9 +11,11 @@ from typing import Any, ClassVar
 import torch
 from monai.data import DataLoader
 from monai.engines import SupervisedTrainer
+from monai.losses import DiceCELoss
 from torch import nn
 
 from monai_unlearnable.budgets import AnyBudget
+from monai_unlearnable.dense_networks import small_unet
 from monai_unlearnable.engines import PrepareViews, ProtectionEngine, SaveProtection
 from monai_unlearnable.networks import small_resnet
 from monai_unlearnable.perturbations import (
@@ -22,13 +24,14 @@ from monai_unlearnable.perturbations import (
     Objective,
     PatternFamily,
     TargetedAdversarial,
+    on_grid,
 )
 from monai_unlearnable.sources import Task
 from monai_unlearnable.sources.patches import LARGEST_PATCH_VALUES
 from monai_unlearnable.surrogates import InOrder, IntensityWindow, MemberLoss, NetworkEnsemble, ResampleTo, Surrogate
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext, objective_for
 
-__all__ = ["NetworkFactory", "Recipe", "SurrogateRecipe"]
+__all__ = ["NetworkFactory", "Recipe", "SurrogateRecipe", "training_loss"]
 
 NetworkFactory = Callable[..., nn.Module]
 
@@ -73,7 +76,8 @@ class SurrogateRecipe(Recipe):
 
     Attributes:
         networks: each builds a network from ``spatial_dims``, ``in_channels`` and ``num_classes``; deltas work on all
-            of them at once.
+            of them at once. Of images with labels.
+        dense_networks: the same of images with masks: to logits of every voxel.
         channels_last: lay weights and pictures out channels-last, which takes about two thirds of the time.
         surrogate_size_px: size that the surrogate sees; None for the native grid (images of one size only).
         learning_rate: of the surrogate's SGD.
@@ -85,6 +89,7 @@ class SurrogateRecipe(Recipe):
     """
 
     networks: tuple[NetworkFactory, ...] = (small_resnet,)
+    dense_networks: tuple[NetworkFactory, ...] = (small_unet,)
     channels_last: bool = True
     surrogate_size_px: int | None = None
     learning_rate: float = 0.05
@@ -110,31 +115,35 @@ class SurrogateRecipe(Recipe):
             torch.manual_seed(seed % 2**63)
             members = [
                 build(spatial_dims=facts.spatial_dims, in_channels=facts.channels, num_classes=facts.num_classes)
-                for build in self.networks
+                for build in self.builders(facts.task)
             ]
         low, high = facts.window_levels or (-1.0, 1.0)  # own windows are mapped there before the preprocessing
         window = IntensityWindow(low_level=low, high_level=high)
         size = self.surrogate_size_px
         preprocessing = window if size is None else InOrder(window, ResampleTo(size_px=size))
-        network = NetworkEnsemble(members) if self.several else members[0]
+        network = NetworkEnsemble(members) if self.several(facts.task) else members[0]
         return Surrogate(network, preprocessing, channels_last=self.channels_last).to(device)
 
-    @property
-    def several(self) -> bool:
+    def builders(self, task: Task) -> tuple[NetworkFactory, ...]:
+        """Return what builds the surrogate's networks for a task."""
+        return self.dense_networks if task is Task.SEGMENTATION else self.networks
+
+    def several(self, task: Task) -> bool:
         """Whether the surrogate is an ensemble."""
-        return len(self.networks) != 1
+        return len(self.builders(task)) != 1
 
     def objective(self, facts: ImageFacts) -> Objective:
         """Return what the surrogate's logits are measured by."""
         objective = objective_for(facts.task)
-        return MemberObjective(objective) if self.several else objective
+        return MemberObjective(objective) if self.several(facts.task) else objective
 
     def trainer(self, context: RecipeContext, surrogate: Surrogate, *, clean: bool = False) -> SupervisedTrainer:
         """Return a stock trainer of the surrogate, on the clean images or on the protected ones of the moment."""
         optimizer = torch.optim.SGD(
             surrogate.parameters(), lr=self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay
         )
-        loss: nn.Module = nn.BCEWithLogitsLoss() if context.source.task is Task.MULTI_LABEL else nn.CrossEntropyLoss()
+        task = context.source.task
+        loss = training_loss(task)
         return SupervisedTrainer(
             device=context.device,
             max_epochs=1,
@@ -146,7 +155,7 @@ class SurrogateRecipe(Recipe):
             ),
             network=surrogate,
             optimizer=optimizer,
-            loss_function=MemberLoss(loss) if self.several else loss,
+            loss_function=MemberLoss(loss) if self.several(task) else loss,
             prepare_batch=PrepareViews(),
             decollate=False,
             train_handlers=list(context.trainer_handlers),
@@ -168,7 +177,9 @@ class SurrogateRecipe(Recipe):
             device=context.device,
             max_epochs=max_epochs,
             train_data_loader=self.loader(context),
-            perturbation=self.perturbation(context.facts, budget=context.budget, seed=context.seed),
+            perturbation=on_grid(
+                self.perturbation(context.facts, budget=context.budget, seed=context.seed), self.surrogate_size_px
+            ),
             store=context.store,
             surrogate=surrogate,
             key=context.key,
@@ -176,6 +187,13 @@ class SurrogateRecipe(Recipe):
             train_handlers=[*handlers, save, *context.handlers],
         )
         return engine, save
+
+
+def training_loss(task: Task) -> nn.Module:
+    """Return the loss that a network is trained with for a task: cross-entropy, with Dice where labels are masks."""
+    if task is Task.SEGMENTATION:
+        return DiceCELoss(to_onehot_y=True, softmax=True)
+    return nn.BCEWithLogitsLoss() if task is Task.MULTI_LABEL else nn.CrossEntropyLoss()
 
 
 def _described(value: Any) -> Any:

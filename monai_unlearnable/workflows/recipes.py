@@ -20,6 +20,7 @@ from monai_unlearnable.perturbations import (
     NextClassTarget,
     PatternFamily,
     Stripes,
+    SwappedMask,
     Synthetic,
     TargetedAdversarial,
     TargetMap,
@@ -35,6 +36,7 @@ __all__ = [
     "SurrogateRecipe",
     "SyntheticRecipe",
     "TargetedAdversarialRecipe",
+    "target_for",
 ]
 
 
@@ -85,6 +87,7 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
         surrogate_epochs: epochs of the surrogate's training in a round. A surrogate that has hardly learnt the starting
             pattern leads the deltas away from it.
         stop_error: surrogate error on the protected images at which the rounds end.
+        dense_stop_error: the same where labels are masks: 1 - Dice.
     """
 
     name: ClassVar[str] = ErrorMinimizing.name
@@ -95,6 +98,7 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
     min_rounds: int = 3
     surrogate_epochs: int = 5
     stop_error: float = 0.01
+    dense_stop_error: float = 0.05
 
     def seen_at(self, size_px: int | None) -> ErrorMinimizingRecipe:
         """Let surrogate and starting pattern have this size; see :meth:`Recipe.seen_at`."""
@@ -119,11 +123,21 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
         trainer = self.trainer(context, surrogate)
         handlers: list[Any] = [
             TrainSurrogate(trainer, epochs=self.surrogate_epochs),
-            StopWhenFitted(self.stop_error, min_epochs=self.min_rounds),
+            StopWhenFitted(
+                self.dense_stop_error if context.source.task is Task.SEGMENTATION else self.stop_error,
+                min_epochs=self.min_rounds,
+            ),
         ]
         if self.start is not None:
             handlers.insert(0, StartFrom(context.synthetic(self.start, faint_share=self.faint_share)))
         return self.engine(context, surrogate, trainer, max_epochs=self.max_rounds, handlers=handlers)
+
+
+def target_for(facts: ImageFacts) -> TargetMap:
+    """Return the usual target: the next class, of masks everywhere; every label's opposite where there are several."""
+    if facts.task is Task.SEGMENTATION:
+        return SwappedMask(facts.num_classes)
+    return ComplementTarget() if facts.task is Task.MULTI_LABEL else NextClassTarget(facts.num_classes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,11 +160,9 @@ class TargetedAdversarialRecipe(SurrogateRecipe):
 
     def perturbation(self, facts: ImageFacts, *, budget: AnyBudget, seed: int = 0) -> TargetedAdversarial:
         """Return the method for images of this kind."""
-        multi = facts.task is Task.MULTI_LABEL
-        target: TargetMap = ComplementTarget() if multi else NextClassTarget(facts.num_classes)
         return TargetedAdversarial(
             budget=budget,
-            target=target,
+            target=target_for(facts),
             steps=self.steps,
             step_share=self.step_share,
             restarts=self.restarts,

@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import Dataset
 
 from monai_unlearnable.budgets import AnyBudget
+from monai_unlearnable.perturbations import resize_masks
 from monai_unlearnable.sources.dataset import Place, SourcePatches
 from monai_unlearnable.stores import ClassKey, DeltaStore, SampleKey
 from monai_unlearnable.surrogates import Surrogate
@@ -69,7 +70,10 @@ class SurrogateViews(Dataset[dict[str, Any]]):
             image = item["image"][None] if self.deltas is None else self.deltas.add(item, region)
             window = item["window_levels"][None] if "window_levels" in item else None
             (seen,) = self.surrogate.look(image, window, self._whole_space(index))
-        return {"image": seen, "label": item["label"], "sample_id": item["sample_id"]}
+        label = item["label"]
+        if label.ndim > 1:  # a mask is seen at the size of its image
+            label = resize_masks(label[None], seen.shape[1:])[0]
+        return {"image": seen, "label": label, "sample_id": item["sample_id"]}
 
     def batch_shape(self, place: Place) -> tuple[tuple[int, ...], ...]:
         """Return the shape of a view."""
