@@ -3,6 +3,7 @@
 from monai_unlearnable.budgets.base import Budget
 from monai_unlearnable.budgets.intensity import Radius, RadiusUnit, parse_radius
 from monai_unlearnable.budgets.lp import L2Budget, LinfBudget
+from monai_unlearnable.budgets.masked import MaskedBudget
 from monai_unlearnable.budgets.per_image import AnyBudget, ImageBudgets, combine_budgets
 from monai_unlearnable.budgets.quantise import to_levels
 
@@ -12,6 +13,7 @@ __all__ = [
     "ImageBudgets",
     "L2Budget",
     "LinfBudget",
+    "MaskedBudget",
     "Radius",
     "RadiusUnit",
     "combine_budgets",

@@ -60,6 +60,15 @@ class Budget(ABC):
         """Return the budget of the images of a batch: of every image it is this one."""
         return self
 
+    def of_grid(self, space: tuple[int, ...], share: float) -> Budget:
+        """Return a budget for deltas on a smaller grid that are enlarged to the image's own.
+
+        Args:
+            space: size of the grid.
+            share: its share (0 to 1) of the image's values.
+        """
+        return self.of_patch(share)
+
     def of_patch(self, share: float) -> Budget:
         """Return a budget for patches of ``share`` (0 to 1) of an image: where each keeps to it, the image to this."""
         return self

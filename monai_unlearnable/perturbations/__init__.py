@@ -10,6 +10,7 @@ from monai_unlearnable.perturbations.dense_objectives import (
 )
 from monai_unlearnable.perturbations.descent import descend
 from monai_unlearnable.perturbations.error_minimizing import ErrorMinimizing
+from monai_unlearnable.perturbations.in_region import InRegion
 from monai_unlearnable.perturbations.objectives import (
     ComplementTarget,
     MemberObjective,
@@ -21,15 +22,20 @@ from monai_unlearnable.perturbations.objectives import (
 )
 from monai_unlearnable.perturbations.on_grid import OnGrid, on_grid
 from monai_unlearnable.perturbations.patterns import Blocks, PatternFamily, Stripes
+from monai_unlearnable.perturbations.regions import Background, Body, ContourBand, Region, Salient, Structures
 from monai_unlearnable.perturbations.synthetic import Synthetic
 from monai_unlearnable.perturbations.targeted import TargetedAdversarial
 
 __all__ = [
+    "Background",
     "Blocks",
+    "Body",
     "ComplementTarget",
+    "ContourBand",
     "DenseObjective",
     "EmptiedMask",
     "ErrorMinimizing",
+    "InRegion",
     "MemberObjective",
     "MultiLabelObjective",
     "NextClassTarget",
@@ -39,10 +45,13 @@ __all__ = [
     "PatternFamily",
     "Perturbation",
     "PerturbationBatch",
+    "Region",
+    "Salient",
     "ShiftedMask",
     "SingleLabelObjective",
     "StepHook",
     "Stripes",
+    "Structures",
     "SurrogateModel",
     "SwappedMask",
     "Synthetic",

@@ -72,7 +72,7 @@ class OnGrid(Perturbation):
             patches=None,
         )
         # What counts are the levels of the image's own grid: of an L2 radius the smaller one has its share.
-        budget = self.perturbation.budget_of(batch).of_patch(coarse.delta[0].numel() / batch.delta[0].numel())
+        budget = self.perturbation.budget_of(batch).of_grid(seen, coarse.delta[0].numel() / batch.delta[0].numel())
         method = replace(self.perturbation, budget=budget)
         found = method.improve(coarse, surrogate=partial(model, resampled=True), on_step=on_step)
         return batch.project(_enlarge(found, space), self.budget_of(batch))
