@@ -10,7 +10,7 @@ from monai_unlearnable.perturbations.dense_objectives import (
 )
 from monai_unlearnable.perturbations.descent import descend
 from monai_unlearnable.perturbations.error_minimizing import ErrorMinimizing
-from monai_unlearnable.perturbations.in_region import InRegion
+from monai_unlearnable.perturbations.in_region import InRegion, in_region
 from monai_unlearnable.perturbations.objectives import (
     ComplementTarget,
     MemberObjective,
@@ -58,6 +58,7 @@ __all__ = [
     "TargetMap",
     "TargetedAdversarial",
     "descend",
+    "in_region",
     "on_grid",
     "resize_masks",
 ]

@@ -15,7 +15,7 @@ from monai_unlearnable.perturbations.synthetic import Synthetic
 from monai_unlearnable.perturbations.targeted import TargetedAdversarial
 from monai_unlearnable.types import Deltas
 
-__all__ = ["InRegion"]
+__all__ = ["InRegion", "in_region"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +68,13 @@ class InRegion(Perturbation):
     def describe(self) -> dict[str, Any]:
         """Return the method's settings and the region's as JSON values."""
         return self.perturbation.describe() | {"region": repr(self.region)}
+
+
+def in_region(
+    perturbation: ErrorMinimizing | TargetedAdversarial | OnGrid | Synthetic, region: Region | None
+) -> InRegion | ErrorMinimizing | TargetedAdversarial | OnGrid | Synthetic:
+    """Return the method inside a region; None for the whole image."""
+    return perturbation if region is None else InRegion(perturbation=perturbation, region=region)
 
 
 def _with_budget(

@@ -164,6 +164,12 @@ def _add_budget(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--norm", choices=("linf", "l2"), default="linf", help="what the radius limits (default: %(default)s)"
     )
+    verb.add_argument(
+        "--region",
+        metavar="R",
+        help="change only a part of each image: structures[:PX] of its mask, contour[:PX], background, body (what is "
+        "brighter than the darkest level) or salient[:SHARE] (default: all of it)",
+    )
 
 
 def _add_verify(verb: argparse.ArgumentParser) -> None:

@@ -20,6 +20,7 @@ from monai_unlearnable.workflows import (
 )
 from monai_unlearnable.workflows.folders import check_folders
 from monai_unlearnable.workflows.recipe_base import SurrogateRecipe
+from monai_unlearnable.workflows.regions import parse_region
 from monai_unlearnable.workflows.summaries import describe_protection
 
 __all__ = ["choose_recipe", "run_protect"]
@@ -86,6 +87,10 @@ def choose_recipe(options: argparse.Namespace, parser: argparse.ArgumentParser) 
         recipe = TargetedAdversarialRecipe(class_wise=options.class_wise)
     else:
         recipe = SyntheticRecipe(class_wise=options.class_wise)
+    try:
+        recipe = replace(recipe, region=parse_region(options.region))
+    except BudgetError as error:
+        parser.error(f"--region: {error}")
     if options.surrogate_size_px is None:
         return recipe
     if not isinstance(recipe, SurrogateRecipe):

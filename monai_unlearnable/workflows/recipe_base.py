@@ -23,7 +23,9 @@ from monai_unlearnable.perturbations import (
     MemberObjective,
     Objective,
     PatternFamily,
+    Region,
     TargetedAdversarial,
+    in_region,
     on_grid,
 )
 from monai_unlearnable.sources import Task
@@ -45,12 +47,14 @@ class Recipe(ABC):
         batch_size: images in a batch of the engine.
         largest_patch_values: values (voxels times channels) that the engine works on at a time: fewer images are in a
             batch where they are large, and an image that is larger itself is swept in patches.
+        region: which voxels of an image may change; None for all.
     """
 
     name: ClassVar[str]
     class_wise: bool = False
     batch_size: int = 128
     largest_patch_values: int = LARGEST_PATCH_VALUES
+    region: Region | None = None
 
     @abstractmethod
     def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:
@@ -177,8 +181,11 @@ class SurrogateRecipe(Recipe):
             device=context.device,
             max_epochs=max_epochs,
             train_data_loader=self.loader(context),
-            perturbation=on_grid(
-                self.perturbation(context.facts, budget=context.budget, seed=context.seed), self.surrogate_size_px
+            perturbation=in_region(
+                on_grid(
+                    self.perturbation(context.facts, budget=context.budget, seed=context.seed), self.surrogate_size_px
+                ),
+                self.region,
             ),
             store=context.store,
             surrogate=surrogate,
@@ -199,6 +206,8 @@ def training_loss(task: Task) -> nn.Module:
 def _described(value: Any) -> Any:
     if isinstance(value, PatternFamily):
         return value.describe()
+    if isinstance(value, Region):
+        return repr(value)
     if isinstance(value, tuple):
         return [_described(one) for one in value]
     return _dotted(value) if callable(value) else value

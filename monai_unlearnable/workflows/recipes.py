@@ -19,11 +19,14 @@ from monai_unlearnable.perturbations import (
     ErrorMinimizing,
     NextClassTarget,
     PatternFamily,
+    Region,
+    Salient,
     Stripes,
     SwappedMask,
     Synthetic,
     TargetedAdversarial,
     TargetMap,
+    in_region,
 )
 from monai_unlearnable.sources import Task
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext
@@ -64,7 +67,7 @@ class SyntheticRecipe(Recipe):
             device=context.device,
             max_epochs=1,
             train_data_loader=self.loader(context),
-            perturbation=context.synthetic(self.patterns, faint_share=self.faint_share),
+            perturbation=in_region(context.synthetic(self.patterns, faint_share=self.faint_share), self.region),
             store=context.store,
             key=context.key,
             train_handlers=[save, *context.handlers],
@@ -117,6 +120,11 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
             budget=budget, steps=self.steps, step_share=self.step_share, objective=self.objective(facts)
         )
 
+    @property
+    def _region_of_start(self) -> Region | None:
+        # Nothing has been looked at yet: what is salient comes later, and takes the rest of the pattern off.
+        return None if isinstance(self.region, Salient) else self.region
+
     def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:
         """Return the alternating engine."""
         surrogate = self.surrogate(context.facts, seed=context.seed, device=context.device)
@@ -129,7 +137,8 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
             ),
         ]
         if self.start is not None:
-            handlers.insert(0, StartFrom(context.synthetic(self.start, faint_share=self.faint_share)))
+            start = context.synthetic(self.start, faint_share=self.faint_share)
+            handlers.insert(0, StartFrom(in_region(start, self._region_of_start)))
         return self.engine(context, surrogate, trainer, max_epochs=self.max_rounds, handlers=handlers)
 
 

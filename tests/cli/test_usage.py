@@ -31,6 +31,8 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
     (("protect", "images", *PLACES, "--threads", "0"), "'0' is not a whole number of at least 1"),
     (("protect", "images", *PLACES, "--device", "abacus"), "--device abacus: "),
     (("protect", "images", *PLACES, "--perturbation", "noise"), "invalid choice: 'noise'"),
+    (("protect", "images", *PLACES, "--region", "all"), "--region: region 'all' is not understood. Write one of"),
+    (("protect", "images", *PLACES, "--region", "contour:x"), "region 'contour:x': 'x' is no number that fits"),
     (("protect", "images", *PLACES, "--surrogate-size-px", "7"), "7 pixels: a network looks at 8 to 4096"),
     (
         ("protect", "images", *PLACES, "--perturbation", "synthetic", "--surrogate-size-px", "32"),
