@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from monai_unlearnable.sources.file_errors import errors_name
+from monai_unlearnable.sources.geometry import Affine
 from monai_unlearnable.sources.image_file import ImageFormat, StoredValues
 from monai_unlearnable.sources.image_formats import format_of
 from monai_unlearnable.sources.picture_file import PictureFile
 
-__all__ = ["read_mask_labels"]
+__all__ = ["read_mask_labels", "turned_to_image"]
+
+_Number = TypeVar("_Number", bound=np.integer)
 
 _NUMBER_MODES = ("1", "L", "P", "I;16")
 """Modes of pictures whose pixels are one number; those of colours are no labels."""
@@ -43,10 +46,28 @@ def read_mask_labels(mask: Path, *, image: Path, image_format: ImageFormat) -> N
         return _read_picture(mask)
     values = form.read(mask)
     labels = _as_labels(values[0]) if len(values) == 1 else None
-    ours, theirs = image_format.geometry(image), form.geometry(mask)
-    if labels is None or ours is None or theirs is None:
+    if labels is None:
+        return None
+    return turned_to_image(labels, image_affine=image_format.geometry(image), mask_affine=form.geometry(mask))
+
+
+def turned_to_image(
+    labels: NDArray[_Number], *, image_affine: Affine | None, mask_affine: Affine | None
+) -> NDArray[_Number]:
+    """Swap and turn the axes of a mask so that they are those of its image, where both files say how they lie.
+
+    Args:
+        labels: ``(*space)`` of the mask.
+        image_affine: where the voxels of the image lie; None where its file does not say.
+        mask_affine: where those of the mask lie.
+
+    Returns:
+        ``(*space)`` of the image, if it lies on the grid of the mask.
+    """
+    affines = [one for one in (image_affine, mask_affine) if one is not None]
+    if len(affines) < 2 or not np.isfinite(affines).all() or np.linalg.det(affines[1]) == 0:
         return labels
-    return _turned(labels, np.linalg.inv(theirs) @ ours)
+    return _turned(labels, np.linalg.inv(affines[1]) @ affines[0])
 
 
 def _as_labels(values: StoredValues) -> NDArray[np.integer] | None:
@@ -55,7 +76,7 @@ def _as_labels(values: StoredValues) -> NDArray[np.integer] | None:
     return cast("NDArray[np.integer]", values.astype(np.int64) if values.dtype.kind == "f" else values)
 
 
-def _turned(labels: NDArray[np.integer], between: NDArray[np.float64]) -> NDArray[np.integer]:
+def _turned(labels: NDArray[_Number], between: NDArray[np.float64]) -> NDArray[_Number]:
     """Swap and turn axes; ``between`` takes the image's indices to the mask's."""
     steps = np.rint(between[: labels.ndim, : labels.ndim]).astype(int)
     axes = [int(np.abs(steps[:, axis]).argmax()) for axis in range(labels.ndim)]
