@@ -32,8 +32,8 @@ def find_outcomes(source: Source, plan: ReleasePlan, records: tuple[FileRecord, 
 
 
 def count_labels(source: Source) -> dict[str, int]:
-    """Return how many images each class, or label column, has."""
-    if source.task is Task.MULTI_LABEL:
+    """Return how many images each class, or label column, has; of masks how many show each class."""
+    if source.task is not Task.SINGLE_LABEL:
         counts = source.labels.sum(axis=0)
     else:
         counts = np.bincount(source.labels, minlength=len(source.class_names))
