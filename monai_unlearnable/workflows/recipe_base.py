@@ -88,6 +88,7 @@ class SurrogateRecipe(Recipe):
         momentum: of the surrogate's SGD.
         weight_decay: of the surrogate's SGD.
         surrogate_batch_size: images in a surrogate step.
+        dense_batch_size: the same of images with masks, of which each says more.
         steps: delta steps in a pass.
         step_share: length of a delta step as a share of the radius.
     """
@@ -100,6 +101,7 @@ class SurrogateRecipe(Recipe):
     momentum: float = 0.9
     weight_decay: float = 5e-4
     surrogate_batch_size: int = 64
+    dense_batch_size: int = 8
     steps: int = 20
     step_share: float = 0.1
 
@@ -153,7 +155,7 @@ class SurrogateRecipe(Recipe):
             max_epochs=1,
             train_data_loader=context.view_loader(
                 surrogate,
-                batch_size=self.surrogate_batch_size,
+                batch_size=self.dense_batch_size if task is Task.SEGMENTATION else self.surrogate_batch_size,
                 clean=clean,
                 largest_patch_values=self.largest_patch_values,
             ),
