@@ -156,6 +156,18 @@ def notes(report: AuditReport) -> tuple[str, ...]:
             f"{report.facts.jpeg_sources} released files were made from JPEG files. They are written as PNG, without "
             "loss, because JPEG compression would damage the perturbation; they are larger than their sources."
         )
+    found += _mask_notes(report) if report.task is Task.SEGMENTATION else []
     if not report.facts.has_manifest:
         found.append("The release has no readable manifest.json: method and radius are unknown.")
     return tuple(found)
+
+
+def _mask_notes(report: AuditReport) -> list[str]:
+    found = ["Masks are released as they are: whoever has the release has the outlines of its own images."]
+    answer = max(report.outcomes[0].trivial, key=lambda one: one.iou)
+    if answer.iou > DENSE_LIMIT:
+        found.append(
+            f"The answer “{answer.name}” gets {answer.iou:.3f} without looking, more than the limit of "
+            f"{DENSE_LIMIT:.2f}: a victim that learned no more than this answer counts as not protected."
+        )
+    return found

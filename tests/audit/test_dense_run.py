@@ -15,6 +15,7 @@ from monai_unlearnable.audit import AuditReport, Verdict, audit_release, run
 from monai_unlearnable.audit.pairing import AuditData
 from monai_unlearnable.audit.report import validate_report
 from monai_unlearnable.audit.runs import RunFolder
+from monai_unlearnable.audit.wording import notes
 from tests.audit.discs import RECIPE, audit_data
 
 Audit = Callable[..., AuditReport]
@@ -142,9 +143,11 @@ def test_the_page_has_tables_overlays_and_the_rule(page: str) -> None:
         "Best trivial predictor",
         "at most 0.15. There is no verdict when the clean baseline&#x27;s is below 0.30, or not 0.05 above",
         "trained on released",
+        "Masks are released as they are",
     ):
         assert words in page, words
     assert "ajority" not in page
+    assert "without looking, more than" not in page
     assert page.count('class="triple four"') == 4
     assert page.count("<img") == 3 + 4 * 4 + 1
 
@@ -164,3 +167,33 @@ def test_the_schema_refuses_what_is_no_report(protected: AuditReport) -> None:
     for wrong in ({"trivial": 0}, {"trivial": [{"name": "x"}]}, {"runs": [{**recipe["runs"][0], "dense": {}}] * 2}):
         with pytest.raises(jsonschema.ValidationError):
             validate_report({**content, "recipes": [{**recipe, **wrong}]})
+
+
+def test_a_structure_that_fills_the_images_gets_a_note(protected: AuditReport) -> None:
+    (outcome,) = protected.outcomes
+    large = replace(outcome, trivial=(outcome.trivial[0], replace(outcome.trivial[1], iou=0.2)), majority=0.2)
+    found = notes(replace(protected, outcomes=(large,)))
+    assert any("“all disc” gets 0.200 without looking, more than the limit of 0.15" in one for one in found)
+
+
+@pytest.mark.parametrize(
+    ("released", "clean", "trivial", "expected"),
+    [
+        (0.15, 0.30, 0.25, Verdict.PROTECTED),
+        (0.16, 0.30, 0.25, Verdict.NOT_PROTECTED),
+        (0.15, 0.29, 0.10, Verdict.NO_VERDICT),
+        (0.15, 0.34, 0.30, Verdict.NO_VERDICT),
+        (0.15, 0.36, 0.30, Verdict.PROTECTED),
+    ],
+)
+def test_the_verdict_follows_its_limits(
+    protected: AuditReport, released: float, clean: float, trivial: float, expected: Verdict
+) -> None:
+    (one,) = protected.outcomes
+    outcome = replace(
+        one,
+        majority=trivial,
+        released=(replace(one.released[0], score=released),),
+        clean=(replace(one.clean[0], score=clean),),
+    )
+    assert outcome.verdict is expected
