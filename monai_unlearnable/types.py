@@ -16,6 +16,7 @@ from torch import Tensor
 
 __all__ = [
     "ClassLabels",
+    "ClassMaps",
     "Deltas",
     "Images",
     "Labels",
@@ -49,8 +50,11 @@ ClassLabels: TypeAlias = Int[Tensor, " batch"]
 MultiLabels: TypeAlias = Float[Tensor, "batch classes"]
 """One 0/1 float for each image and label."""
 
+ClassMaps: TypeAlias = Int[Tensor, "batch *space"]
+"""The class of every pixel of each image; 0 is the background."""
+
 Labels: TypeAlias = Shaped[Tensor, "batch ..."]
-"""Either :data:`ClassLabels` or :data:`MultiLabels`."""
+"""Either :data:`ClassLabels`, :data:`MultiLabels` or :data:`ClassMaps`."""
 
 Logits: TypeAlias = Float[Tensor, "batch classes"]
 

@@ -21,13 +21,13 @@ __all__ = ["draw_curves", "png_uri"]
 CLEAN_COLOUR, RELEASED_COLOUR, MAJORITY_COLOUR = "#0b5394", "#b45309", "#444444"
 
 
-def draw_curves(outcome: RecipeOutcome, *, score_name: str) -> str:
-    """Draw score after each epoch, clean against released, with the majority line; a PNG data URI."""
+def draw_curves(outcome: RecipeOutcome, *, score_name: str, trivial_name: str) -> str:
+    """Draw score after each epoch, clean against released, with the line of a trivial reader; a PNG data URI."""
     figure = Figure(figsize=(7.2, 3.8), dpi=130, layout="constrained")
     axes = figure.add_subplot()
     _draw_runs(axes, outcome.clean, CLEAN_COLOUR, "-", "o", "trained on clean originals")
     _draw_runs(axes, outcome.released, RELEASED_COLOUR, "--", "s", "trained on released images")
-    axes.axhline(outcome.majority, color=MAJORITY_COLOUR, linestyle=":", linewidth=2, label="majority class")
+    axes.axhline(outcome.majority, color=MAJORITY_COLOUR, linestyle=":", linewidth=2, label=trivial_name)
     if outcome.limit != outcome.majority:
         axes.axhline(outcome.limit, color=MAJORITY_COLOUR, linestyle="-.", linewidth=1, label="limit of the verdict")
     axes.set(xlabel="epoch", ylabel=f"{score_name} on clean test images", ylim=(0, 1))

@@ -6,22 +6,25 @@ from collections.abc import Sequence
 from html import escape
 from importlib import resources
 
-from monai_unlearnable.audit import sections
+from monai_unlearnable.audit import dense_sections, sections
+from monai_unlearnable.audit.overlays import Overlay
 from monai_unlearnable.audit.previews import Example
 from monai_unlearnable.audit.report import AuditReport
-from monai_unlearnable.audit.wording import HOW_TO_READ, LIMITS
+from monai_unlearnable.audit.wording import LIMITS, how_to_read
+from monai_unlearnable.sources.base import Task
 
 __all__ = ["render_html"]
 
 _TITLE = "What a model learns from this release"
 
 
-def render_html(report: AuditReport, examples: Sequence[Example] = ()) -> str:
+def render_html(report: AuditReport, examples: Sequence[Example] = (), overlays: Sequence[Overlay] = ()) -> str:
     """Write the whole page.
 
     Args:
         report: what the audit found.
         examples: images to show.
+        overlays: test images with predicted masks to show, of segmentation.
 
     Returns:
         An HTML document with its style and figures inside; its policy forbids scripts and requests.
@@ -31,11 +34,12 @@ def render_html(report: AuditReport, examples: Sequence[Example] = ()) -> str:
         (
             sections.verdict(report),
             sections.results(report),
+            *_masks(report, overlays),
             sections.examples(examples),
             sections.curves(report),
             sections.fidelity(report.fidelity),
             sections.checks(report),
-            f"<section><h2>How to read this</h2>{sections.text_list(HOW_TO_READ)}</section>",
+            f"<section><h2>How to read this</h2>{sections.text_list(how_to_read(report.task))}</section>",
             f"<section><h2>Known limits</h2>{sections.text_list(LIMITS)}</section>",
             sections.settings(report),
         )
@@ -47,4 +51,14 @@ def render_html(report: AuditReport, examples: Sequence[Example] = ()) -> str:
         "style-src 'unsafe-inline'\">"
         f"<title>{escape(_TITLE)}</title><style>{style}</style></head>"
         f"<body><main><h1>{escape(_TITLE)}</h1>{body}</main></body></html>\n"
+    )
+
+
+def _masks(report: AuditReport, overlays: Sequence[Overlay]) -> tuple[str, ...]:
+    if report.task is not Task.SEGMENTATION:
+        return ()
+    return (
+        dense_sections.structures(report),
+        dense_sections.trivial(report),
+        dense_sections.overlays(overlays, report.class_names),
     )

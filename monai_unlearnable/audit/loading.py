@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from monai_unlearnable.audit.masks import MOST_CLASSES, mask_by_name, resized_mask
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.base import Source, Task
 from monai_unlearnable.sources.intensity import intensity_window
@@ -29,7 +30,7 @@ class ImageSet:
 
     Attributes:
         images: ``(n, channel, *space)`` as stored: uint8, int32 or float32; float32 where resized.
-        labels: ``(n,)`` int64, or ``(n, classes)`` float32 of 0/1.
+        labels: ``(n,)`` int64, or ``(n, classes)`` float32 of 0/1, or of segmentation ``(n, *space)`` int64.
         windows: ``(n, 2)`` float32, what becomes -1 and 1 for victims: 0 and 255 of 8-bit images, the robust range of
             each deeper one (:func:`~monai_unlearnable.sources.intensity.intensity_window`).
         task: what a label is.
@@ -70,8 +71,8 @@ def load_images(
     Args:
         source: where the images come from.
         indices: which images, in this order (default: all).
-        size_px: every side of every image is interpolated to this size (linear, antialiased in 2D); None keeps
-            the stored grid.
+        size_px: every side of every image is interpolated to this size (linear, antialiased in 2D), of masks the
+            nearest pixel is taken; None keeps the stored grid.
         class_names: the order of classes to number the labels by (default: the source's own).
 
     Raises:
@@ -84,8 +85,10 @@ def load_images(
     _check_shapes(source, chosen, size_px=size_px)
     digest = hashlib.sha256()
     names = source.class_names if class_names is None else tuple(class_names)
+    if source.task is Task.SEGMENTATION and len(names) > MOST_CLASSES:
+        raise SourceError(f"{source.path}: {len(names)} classes of voxels; an audit handles {MOST_CLASSES} at most.")
     numbered = labels_by_name(source, names)
-    windows, tensors = [], []
+    windows, tensors, masks = [], [], []
     for index in chosen:
         image = source.read(index)
         windows.append(_window(source, index, image))
@@ -93,7 +96,11 @@ def load_images(
             digest.update(repr(windows[-1]).encode())
         _hash_image(digest, source.sample_ids[index], image, numbered[index])
         tensors.append(_as_tensor(image, size_px=size_px))
-    labels = torch.as_tensor(numbered[list(chosen)])
+        if source.task is Task.SEGMENTATION:
+            masks.append(mask_by_name(source, index, names))
+            digest.update(masks[-1].tobytes())
+            masks[-1] = resized_mask(masks[-1], size_px=size_px)
+    labels = torch.from_numpy(np.stack(masks)) if masks else torch.as_tensor(numbered[list(chosen)])
     return ImageSet(
         images=torch.stack(tensors),
         labels=labels.float() if source.task is Task.MULTI_LABEL else labels.long(),
@@ -108,7 +115,8 @@ def labels_by_name(source: Source, class_names: Sequence[str]) -> NDArray[np.int
     """Number the labels of a source by another source's order of classes.
 
     Returns:
-        ``(n,)`` class indices or ``(n, classes)`` of 0/1, int64; a column the source lacks is an error.
+        ``(n,)`` class indices or ``(n, classes)`` of 0/1, int64; of multiple labels a column the source lacks is an
+        error, of segmentation it is a structure that no mask shows.
 
     Raises:
         SourceError: the classes do not fit.
@@ -122,10 +130,15 @@ def labels_by_name(source: Source, class_names: Sequence[str]) -> NDArray[np.int
             f"{source.path}: its classes {list(source.class_names)[:20]} do not fit the clean source's "
             f"{list(names)[:20]}. Both need the same names."
         )
+    if source.task is Task.SEGMENTATION and source.class_names[0] != names[0]:
+        raise SourceError(
+            f"{source.path}: its background is {source.class_names[0]!r}, the clean source's {names[0]!r}. The first "
+            "class of both must be the background."
+        )
     position = np.array([names.index(one) for one in source.class_names], dtype=np.int64)
     if source.task is Task.SINGLE_LABEL:
         return position[source.labels]
-    numbered = np.zeros_like(source.labels)
+    numbered = np.zeros((len(source.labels), len(names)), dtype=np.int64)
     numbered[:, position] = source.labels
     return numbered
 

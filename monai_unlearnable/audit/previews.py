@@ -76,7 +76,9 @@ def pick_examples(data: AuditData, *, most: int = _MOST_EXAMPLES) -> tuple[Examp
     """Show the first pair of each class (or of each label column); of volumes at most three."""
     examples: list[Example] = []
     volumes = 0
-    for index, name in enumerate(data.clean.class_names[:most]):
+    # Every image shows the background.
+    first = 1 if data.clean.task is Task.SEGMENTATION else 0
+    for index, name in list(enumerate(data.clean.class_names))[first : first + most]:
         pair = next((one for one in data.pairs if _has_class(data.clean, one[1], index)), None)
         if pair is None or data.release.shape(pair[0]) != data.clean.shape(pair[1]):
             continue

@@ -17,18 +17,34 @@ from monai_unlearnable.audit.fidelity import Fidelity
 from monai_unlearnable.audit.scores import headline_name
 from monai_unlearnable.audit.selfchecks import Check
 from monai_unlearnable.audit.training import TrainingResult
+from monai_unlearnable.audit.trivial import TrivialScore
 from monai_unlearnable.audit.victims import VictimRecipe
 from monai_unlearnable.sources.base import Task
 
-__all__ = ["LEARNED_MARGIN", "MULTI_LABEL_LIMIT", "AuditReport", "RecipeOutcome", "Verdict", "validate_report"]
+__all__ = [
+    "DENSE_LEARNED",
+    "DENSE_LIMIT",
+    "LEARNED_MARGIN",
+    "MULTI_LABEL_LIMIT",
+    "AuditReport",
+    "RecipeOutcome",
+    "Verdict",
+    "validate_report",
+]
 
 MULTI_LABEL_LIMIT = 0.60
 """Largest macro AUROC of a protected multi-label release; for single labels the limit is the majority class."""
 
-LEARNED_MARGIN = 0.05
-"""How far above the limit a clean baseline must be for a verdict to mean anything."""
+DENSE_LIMIT = 0.15
+"""Largest mean IoU of a protected segmentation release."""
 
-SCHEMA_VERSION = 2
+DENSE_LEARNED = 0.30
+"""Smallest mean IoU of a clean segmentation baseline for a verdict to mean anything."""
+
+LEARNED_MARGIN = 0.05
+"""How far above the limit (for segmentation: the best trivial predictor) a clean baseline must be for a verdict."""
+
+SCHEMA_VERSION = 3
 
 
 class Verdict(str, Enum):
@@ -46,10 +62,11 @@ class RecipeOutcome:
     Attributes:
         recipe: the victim.
         task: what a label is.
-        majority: score of a reader who never looks at an image.
+        majority: score of a reader who never looks at an image; of segmentation the best of ``trivial``.
         seeds: seed of each training.
         released: victims trained on released files, one for each seed.
         clean: the same trained on clean files.
+        trivial: what one answer for every pixel scores, of segmentation.
     """
 
     recipe: VictimRecipe
@@ -58,16 +75,22 @@ class RecipeOutcome:
     seeds: tuple[int, ...]
     released: tuple[TrainingResult, ...]
     clean: tuple[TrainingResult, ...]
+    trivial: tuple[TrivialScore, ...] = ()
 
     @property
     def limit(self) -> float:
         """Largest mean score of a protected release."""
+        if self.task is Task.SEGMENTATION:
+            return DENSE_LIMIT
         return self.majority if self.task is Task.SINGLE_LABEL else MULTI_LABEL_LIMIT
 
     @property
     def clean_learned(self) -> bool:
-        """Whether the clean baseline is far enough above the limit."""
-        return mean(one.score for one in self.clean) >= min(self.limit + LEARNED_MARGIN, (1 + self.limit) / 2)
+        """Whether the clean baseline is far enough above the limit, or above the best trivial predictor."""
+        learned = mean(one.score for one in self.clean)
+        if self.task is Task.SEGMENTATION:
+            return learned >= max(self.majority + LEARNED_MARGIN, DENSE_LEARNED)
+        return learned >= min(self.limit + LEARNED_MARGIN, (1 + self.limit) / 2)
 
     @property
     def verdict(self) -> Verdict:
@@ -85,9 +108,10 @@ class RecipeOutcome:
             "limit": self.limit,
             "released": _summary(self.released),
             "clean": _summary(self.clean),
+            "trivial": [asdict(one) for one in self.trivial],
             "verdict": self.verdict.value,
             "runs": [
-                {"trained_on": kind, "seed": seed, **asdict(result)}
+                {"trained_on": kind, "seed": seed, **_run(result)}
                 for kind, results in (("released", self.released), ("clean", self.clean))
                 for seed, result in zip(self.seeds, results, strict=True)
             ],
@@ -154,6 +178,11 @@ def validate_report(content: object) -> None:
     """
     text = resources.files(__package__).joinpath("audit.schema.json").read_text(encoding="utf-8")
     jsonschema.Draft202012Validator(json.loads(text)).validate(content)
+
+
+def _run(result: TrainingResult) -> dict[str, Any]:
+    """Return one training; predicted masks are drawn in the page, and stay out of the figures."""
+    return {name: value for name, value in asdict(result).items() if name != "predictions"}
 
 
 def _summary(results: tuple[TrainingResult, ...]) -> dict[str, float | None]:

@@ -13,13 +13,15 @@ from monai_unlearnable.audit.fidelity import measure_fidelity
 from monai_unlearnable.audit.html import render_html
 from monai_unlearnable.audit.machine import describe_machine
 from monai_unlearnable.audit.output import check_outside, claim_output
+from monai_unlearnable.audit.overlays import draw_overlays
 from monai_unlearnable.audit.pairing import open_data
 from monai_unlearnable.audit.previews import pick_examples
 from monai_unlearnable.audit.report import AuditReport, RecipeOutcome
 from monai_unlearnable.audit.runs import RunFolder, write_atomically
 from monai_unlearnable.audit.selfchecks import Check, check_release
 from monai_unlearnable.audit.trainings import AuditProgress, Trainings
-from monai_unlearnable.audit.victims import VictimRecipe
+from monai_unlearnable.audit.victims import VictimRecipe, default_recipe
+from monai_unlearnable.sources.base import Task
 
 __all__ = ["audit_release"]
 
@@ -33,7 +35,7 @@ def audit_release(
     labels: str | Path | None = None,
     section: str | None = None,
     names: Mapping[str, str] | None = None,
-    recipes: Sequence[VictimRecipe] = (VictimRecipe(),),
+    recipes: Sequence[VictimRecipe] | None = None,
     seeds: int = 3,
     first_seed: int = 0,
     resume: bool = True,
@@ -55,7 +57,8 @@ def audit_release(
         labels: labels CSV or datalist of the clean folder.
         section: which list of a datalist; by default ``training``, or the only one there is.
         names: the clean sample id of each released one that has another; the owner's ledger knows them.
-        recipes: the victims, with names that differ.
+        recipes: the victims, with names that differ (default: the one of
+            :func:`~monai_unlearnable.audit.victims.default_recipe`).
         seeds: number of trainings of each kind.
         first_seed: their seeds are ``first_seed``, ``first_seed + 1``, ...
         resume: use finished trainings again.
@@ -72,6 +75,7 @@ def audit_release(
     _check_arguments(recipes, seeds=seeds)
     folder, where = Path(output), torch.device(device)
     data = open_data(release, clean=clean, test=test, labels=labels, section=section, names=names)
+    victims = (default_recipe(data.clean.task),) if recipes is None else recipes
     run_folder = folder / "runs" if runs is None else Path(runs)
     inputs = tuple(Path(one) for one in (release, clean, test) if one is not None)
     for one in (run_folder, folder):
@@ -85,10 +89,10 @@ def audit_release(
         resume=resume,
         device=where,
         progress=progress,
-        all_epochs=2 * seeds * sum(one.epochs for one in recipes),
+        all_epochs=2 * seeds * sum(one.epochs for one in victims),
     )
     outcomes = tuple(
-        trainings.outcome(recipe, data, tuple(range(first_seed, first_seed + seeds))) for recipe in recipes
+        trainings.outcome(recipe, data, tuple(range(first_seed, first_seed + seeds))) for recipe in victims
     )
     report = AuditReport(
         task=data.clean.task,
@@ -106,14 +110,15 @@ def audit_release(
         checks=(*checks, *map(_baseline_check, outcomes)),
         machine=describe_machine(where),
     )
-    page = render_html(report, pick_examples(data))
+    overlays = [picture for one in outcomes for picture in draw_overlays(data, one)]
+    page = render_html(report, pick_examples(data), overlays)
     write_atomically(folder / "audit.json", json.dumps(report.to_json(), indent=1) + "\n")
     write_atomically(folder / "audit.html", page)
     return report
 
 
-def _check_arguments(recipes: Sequence[VictimRecipe], *, seeds: int) -> None:
-    names = [one.name for one in recipes]
+def _check_arguments(recipes: Sequence[VictimRecipe] | None, *, seeds: int) -> None:
+    names = [one.name for one in recipes] if recipes is not None else ["default"]
     if not names or len(set(names)) != len(names):
         raise ValueError(f"recipes: got the names {names}; an audit needs at least one victim, and different names.")
     if seeds < 1:
@@ -122,7 +127,8 @@ def _check_arguments(recipes: Sequence[VictimRecipe], *, seeds: int) -> None:
 
 def _baseline_check(outcome: RecipeOutcome) -> Check:
     score = sum(one.score for one in outcome.clean) / len(outcome.clean)
-    detail = f"clean score {score:.3f}, majority class {outcome.majority:.3f}"
+    trivial = "best trivial predictor" if outcome.task is Task.SEGMENTATION else "majority class"
+    detail = f"clean score {score:.3f}, {trivial} {outcome.majority:.3f}"
     if not outcome.clean_learned:
         detail += "; this victim learns nothing even from clean images, so its figure means nothing"
     return Check(f"Victim {outcome.recipe.name} learns from clean images", outcome.clean_learned, detail)

@@ -13,7 +13,9 @@ from typing import Any
 import monai
 import torch
 
+from monai_unlearnable.audit.dense_scores import DenseScores
 from monai_unlearnable.audit.loading import ImageSet
+from monai_unlearnable.audit.packed import PackedMap
 from monai_unlearnable.audit.training import TrainingResult
 from monai_unlearnable.audit.victims import VictimRecipe
 
@@ -52,12 +54,9 @@ class RunFolder:
         """Return the training of this key; None where there is none or its file is damaged."""
         try:
             content = json.loads(self._file(key).read_text(encoding="utf-8"))
-            result = content["result"]
-            parsed = TrainingResult(
-                **{**result, "loss_curve": tuple(result["loss_curve"]), "score_curve": tuple(result["score_curve"])}
-            )
+            parsed = _parsed(content["result"])
             whole = content["key"] == key and _is_whole(parsed)
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             return None
         return parsed if whole else None
 
@@ -76,6 +75,19 @@ def write_atomically(path: Path, text: str) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     part.write_text(text, encoding="utf-8")
     part.replace(path)
+
+
+def _parsed(content: dict[str, Any]) -> TrainingResult:
+    curves = {name: tuple(content[name]) for name in ("loss_curve", "score_curve")}
+    dense, predictions = content.get("dense"), content.get("predictions", ())
+    return TrainingResult(
+        **{
+            **content,
+            **curves,
+            "dense": None if dense is None else DenseScores.from_json(dense),
+            "predictions": tuple(map(PackedMap.from_json, predictions)),
+        }
+    )
 
 
 def _is_whole(result: TrainingResult) -> bool:

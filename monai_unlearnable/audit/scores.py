@@ -1,4 +1,7 @@
-"""What a victim is judged by: accuracy for single labels, macro AUROC for multiple labels."""
+"""What a victim is judged by: accuracy for single labels, macro AUROC for multiple labels.
+
+What masks are judged by stands in :mod:`~monai_unlearnable.audit.dense_scores`.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,9 @@ __all__ = ["accuracy", "balanced_accuracy", "headline", "headline_name", "macro_
 
 
 def headline_name(task: Task) -> str:
-    """Name of the score that a verdict rests on: ``accuracy`` or ``macro_auroc``."""
-    return "accuracy" if task is Task.SINGLE_LABEL else "macro_auroc"
+    """Name of the score that a verdict rests on: ``accuracy``, ``macro_auroc`` or ``mean_iou``."""
+    names = {Task.SINGLE_LABEL: "accuracy", Task.MULTI_LABEL: "macro_auroc", Task.SEGMENTATION: "mean_iou"}
+    return names[task]
 
 
 def headline(logits: Logits, labels: Labels, task: Task) -> float:

@@ -11,6 +11,7 @@ from monai_unlearnable.audit.fidelity import Fidelity, Spread
 from monai_unlearnable.audit.figures import draw_curves
 from monai_unlearnable.audit.previews import Example, Triple
 from monai_unlearnable.audit.report import AuditReport, RecipeOutcome, Verdict
+from monai_unlearnable.audit.tables import build_section, build_table
 from monai_unlearnable.audit.wording import (
     headline_sentence,
     notes,
@@ -18,6 +19,7 @@ from monai_unlearnable.audit.wording import (
     score_name,
     score_text,
     spread_text,
+    trivial_name,
 )
 
 __all__ = ["checks", "curves", "examples", "fidelity", "results", "settings", "text_list", "verdict"]
@@ -44,11 +46,18 @@ def verdict(report: AuditReport) -> str:
 
 def results(report: AuditReport) -> str:
     """Show the scores of all victims in a table."""
-    head = ("Victim", "Clean baseline", "Trained on released images", "Best epoch", "Majority class", "Verdict")
+    head = (
+        "Victim",
+        "Clean baseline",
+        "Trained on released images",
+        "Best epoch",
+        trivial_name(report.task),
+        "Verdict",
+    )
     rows = [_result_row(one) for one in report.outcomes]
     name = score_name(report.task)
     caption = f"Mean {name} on clean test images ± standard deviation over {len(report.outcomes[0].seeds)} seed(s)"
-    return _section("What victims learned", _table(caption, head, rows))
+    return build_section("What victims learned", build_table(caption, head, rows))
 
 
 def _result_row(outcome: RecipeOutcome) -> list[str]:
@@ -77,7 +86,7 @@ def examples(shown: Sequence[Example]) -> str:
             " Slices go through the middle of the body in the file's own grid, nearest to the patient's planes: axial "
             "seen from the feet, coronal from the front, sagittal from the left."
         )
-    return _section("What the images look like", f"<p>{escape(text)}</p>{rows}")
+    return build_section("What the images look like", f"<p>{escape(text)}</p>{rows}")
 
 
 def _example_row(one: Example) -> str:
@@ -106,20 +115,21 @@ def _triple(one: Triple, name: str, delta_label: str) -> str:
 
 def curves(report: AuditReport) -> str:
     """Show the learning curves of every victim."""
-    name = score_name(report.task)
+    name, line = score_name(report.task), trivial_name(report.task).lower()
     figures = []
     for one in report.outcomes:
         alt = (
             f"{name} on clean test images after each epoch for {one.recipe.name}. After the last epoch: trained on "
             f"clean originals {spread_text(one.clean, one.task)}, trained on released images "
-            f"{spread_text(one.released, one.task)}, majority class {score_text(one.majority, one.task)}."
+            f"{spread_text(one.released, one.task)}, {line} {score_text(one.majority, one.task)}."
         )
+        chart = draw_curves(one, score_name=name, trivial_name=line)
         figures.append(
-            f'<figure><img class="chart" src="{draw_curves(one, score_name=name)}" alt="{escape(alt, quote=True)}">'
+            f'<figure><img class="chart" src="{chart}" alt="{escape(alt, quote=True)}">'
             f"<figcaption>Victim {escape(one.recipe.name)}: thin lines are single seeds, thick lines their mean."
             "</figcaption></figure>"
         )
-    return _section("How they learned", "".join(figures))
+    return build_section("How they learned", "".join(figures))
 
 
 def fidelity(measured: Fidelity) -> str:
@@ -136,8 +146,8 @@ def fidelity(measured: Fidelity) -> str:
     ]
     scale = "of each image's own" if measured.full_scale is None else f"of {measured.full_scale:g} levels"
     caption = f"Over {measured.images} images, from the files; PSNR and SSIM take a data range {scale}"
-    table = _table(caption, ("Measure", "Smallest", "Median", "Largest"), rows)
-    return _section("How close the images are", table + _regions(measured))
+    table = build_table(caption, ("Measure", "Smallest", "Median", "Largest"), rows)
+    return build_section("How close the images are", table + _regions(measured))
 
 
 def _regions(measured: Fidelity) -> str:
@@ -148,7 +158,7 @@ def _regions(measured: Fidelity) -> str:
     rows = [
         [escape(one.name), f"{one.voxels:,}", f"{one.mean_abs:.3g}", f"{one.max_abs:.4g}"] for one in measured.regions
     ]
-    return _table(f"Change by region, over all {measured.images} images", head, rows)
+    return build_table(f"Change by region, over all {measured.images} images", head, rows)
 
 
 def _spread_row(name: str, spread: Spread | None, form: str) -> list[str]:
@@ -167,7 +177,9 @@ def checks(report: AuditReport) -> str:
         ]
         for one in report.checks
     ]
-    return _section("Checks", _table("What must hold for these figures to mean anything", ("", "Check", "Found"), rows))
+    return build_section(
+        "Checks", build_table("What must hold for these figures to mean anything", ("", "Check", "Found"), rows)
+    )
 
 
 def settings(report: AuditReport) -> str:
@@ -181,7 +193,7 @@ def settings(report: AuditReport) -> str:
     rows += [
         [escape(name.replace("_", " ").capitalize()), escape(str(value))] for name, value in report.machine.items()
     ]
-    return _section("Settings and machine", _table("", ("Setting", "Value"), rows))
+    return build_section("Settings and machine", build_table("", ("Setting", "Value"), rows))
 
 
 def _release_rows(facts: ReleaseFacts) -> list[tuple[str, str]]:
@@ -200,18 +212,3 @@ def _release_rows(facts: ReleaseFacts) -> list[tuple[str, str]]:
 def text_list(sentences: Iterable[str]) -> str:
     """Show sentences as a list."""
     return f"<ul>{''.join(f'<li>{escape(one)}</li>' for one in sentences)}</ul>"
-
-
-def _section(title: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{body}</section>"
-
-
-def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Build a table; cells are HTML already."""
-    top = "".join(f'<th scope="col">{escape(one)}</th>' for one in head)
-    body = "".join(f"<tr>{''.join(f'<td>{one}</td>' for one in row)}</tr>" for row in rows)
-    title = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption or head[0], quote=True)}">'
-        f"<table>{title}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
-    )

@@ -10,9 +10,10 @@ import numpy as np
 from monai_unlearnable.audit.facts import ReleaseFacts, read_radii
 from monai_unlearnable.audit.fidelity import Fidelity
 from monai_unlearnable.audit.loading import labels_by_name
+from monai_unlearnable.audit.masks import mask_by_name
 from monai_unlearnable.audit.pairing import AuditData
 from monai_unlearnable.sources import NpzSource
-from monai_unlearnable.sources.base import Source
+from monai_unlearnable.sources.base import Source, Task
 from monai_unlearnable.sources.npz_file import read_array, read_headers
 from monai_unlearnable.sources.stored_levels import is_floating
 from monai_unlearnable.types import StoredValues
@@ -66,10 +67,17 @@ def _same_labels(data: AuditData) -> Check:
     wrong = [
         data.release.sample_ids[one]
         for one, other in data.pairs
-        if not np.array_equal(released[one], data.clean.labels[other])
+        if not np.array_equal(released[one], data.clean.labels[other]) or not _same_mask(data, one, other)
     ]
     detail = f"{len(data.pairs)} compared, {len(wrong)} differ" + (f", such as {wrong[0]!r}" if wrong else "")
     return Check("Every released image has the label of its original", not wrong, detail)
+
+
+def _same_mask(data: AuditData, one: int, other: int) -> bool:
+    names = data.clean.class_names
+    return data.clean.task is not Task.SEGMENTATION or np.array_equal(
+        mask_by_name(data.release, one, names), mask_by_name(data.clean, other, names)
+    )
 
 
 def _same_shapes(data: AuditData) -> Check:

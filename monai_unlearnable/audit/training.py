@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from ignite.engine import Engine, Events
@@ -14,9 +15,13 @@ from monai.engines import SupervisedEvaluator, SupervisedTrainer
 from monai.handlers import LrScheduleHandler
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
-from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
 
+from monai_unlearnable.audit.batches import Batch, WholeBatches
+from monai_unlearnable.audit.dense_scores import DenseScores, mean_image_iou, score_masks
+from monai_unlearnable.audit.dense_training import KEPT_PREDICTIONS, DenseLoss, class_map, predict_masks
 from monai_unlearnable.audit.loading import ImageSet
+from monai_unlearnable.audit.packed import PackedMap
 from monai_unlearnable.audit.scores import balanced_accuracy, macro_auroc
 from monai_unlearnable.audit.victims import VictimRecipe
 from monai_unlearnable.errors import DivergedError, SourceError
@@ -24,7 +29,6 @@ from monai_unlearnable.sources.base import Task
 
 __all__ = ["TrainingResult", "train_victim"]
 
-Batch = dict[str, Tensor]
 _EVALUATION_BATCH = 256
 
 
@@ -33,12 +37,14 @@ class TrainingResult:
     """One finished training.
 
     Attributes:
-        score: headline score (accuracy or macro AUROC) on the clean test images after the last epoch.
+        score: headline score (accuracy, macro AUROC or mean IoU) on the clean test images after the last epoch.
         peak: the best of ``score_curve``: a reader who could stop early on clean images.
-        balanced_accuracy: after the last epoch; None for multiple labels.
+        balanced_accuracy: after the last epoch; None for multiple labels and segmentation.
         loss_curve: mean training loss of each epoch.
         score_curve: headline score on the clean test images after each epoch.
         seconds: wall-clock time of the training.
+        dense: scores of the masks after the last epoch, of segmentation.
+        predictions: predicted masks of the first test images, of segmentation.
     """
 
     score: float
@@ -47,6 +53,8 @@ class TrainingResult:
     loss_curve: tuple[float, ...]
     score_curve: tuple[float, ...]
     seconds: float
+    dense: DenseScores | None = None
+    predictions: tuple[PackedMap, ...] = ()
 
 
 def train_victim(
@@ -74,6 +82,7 @@ def train_victim(
     Raises:
         SourceError: too few training images, or test images of another kind.
         DivergedError: the loss is no longer finite.
+        ValueError: a segmentation victim whose network gives no logits for every pixel.
     """
     _check_sets(recipe, train, test)
     started = time.perf_counter()
@@ -86,6 +95,7 @@ def train_victim(
             network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         trainer, evaluator = _engines(recipe, network, train, test, seed=seed, device=torch.device(device))
         losses, scores = _run(trainer, evaluator, on_epoch)
+        dense, predictions = _masks(recipe, network, test, device=torch.device(device))
     balanced = evaluator.state.metrics.get("balanced_accuracy")
     return TrainingResult(
         score=scores[-1],
@@ -94,6 +104,8 @@ def train_victim(
         loss_curve=tuple(losses),
         score_curve=tuple(scores),
         seconds=time.perf_counter() - started,
+        dense=dense,
+        predictions=predictions,
     )
 
 
@@ -112,40 +124,6 @@ def _check_sets(recipe: VictimRecipe, train: ImageSet, test: ImageSet) -> None:
         )
 
 
-class _WholeBatches(Dataset[Batch]):
-    """Whole batches by a list of indices, normalised (and augmented) as one tensor."""
-
-    def __init__(self, images: ImageSet, *, generator: torch.Generator | None) -> None:
-        self._images, self._generator = images, generator
-        low, high = images.windows.reshape(len(images), 2, *[1] * (images.images.ndim - 1)).unbind(1)
-        self._low, self._width = low, high - low
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitem__(self, indices: list[int]) -> Batch:
-        values = self._images.images[indices].float()
-        batch = ((values - self._low[indices]) / self._width[indices] - 0.5) / 0.5
-        if self._generator is not None:
-            batch = _flip_and_shift(batch, self._generator)
-        return {"image": batch, "label": self._images.labels[indices]}
-
-
-def _flip_and_shift(batch: Tensor, generator: torch.Generator) -> Tensor:
-    """Flip along the last axis and shift along all axes by up to an eighth, image by image; edges are repeated."""
-    shifted = []
-    for image in batch:
-        if torch.rand((), generator=generator) < 0.5:
-            image = image.flip(-1)
-        for axis in range(1, image.ndim):
-            size = image.shape[axis]
-            reach = size // 8
-            shift = int(torch.randint(-reach, reach + 1, (), generator=generator))
-            image = image.index_select(axis, (torch.arange(size) + shift).clamp(0, size - 1))
-        shifted.append(image)
-    return torch.stack(shifted)
-
-
 def _engines(
     recipe: VictimRecipe, network: nn.Module, train: ImageSet, test: ImageSet, *, seed: int, device: torch.device
 ) -> tuple[SupervisedTrainer, SupervisedEvaluator]:
@@ -159,12 +137,33 @@ def _engines(
         train_data_loader=loader,
         network=network,
         optimizer=optimizer,
-        loss_function=nn.CrossEntropyLoss() if train.task is Task.SINGLE_LABEL else nn.BCEWithLogitsLoss(),
+        loss_function=_loss(recipe, train.task),
         key_train_metric={"loss": Average(output_transform=_finite_loss)},
         train_handlers=[LrScheduleHandler(schedule, print_lr=False, epoch_level=False)],  # type: ignore[arg-type]
         decollate=False,
     )
-    return trainer, _evaluator(network, test, device=device)
+    return trainer, _evaluator(network, test, batch_size=_evaluation_batch(recipe, test), device=device)
+
+
+def _loss(recipe: VictimRecipe, task: Task) -> nn.Module:
+    if task is Task.SEGMENTATION:
+        return DenseLoss(recipe.name)
+    return nn.CrossEntropyLoss() if task is Task.SINGLE_LABEL else nn.BCEWithLogitsLoss()
+
+
+def _evaluation_batch(recipe: VictimRecipe, test: ImageSet) -> int:
+    # Logits of every pixel are large; what could be trained on at once can be tested at once.
+    return recipe.batch_size if test.task is Task.SEGMENTATION else _EVALUATION_BATCH
+
+
+def _masks(
+    recipe: VictimRecipe, network: nn.Module, test: ImageSet, *, device: torch.device
+) -> tuple[DenseScores | None, tuple[PackedMap, ...]]:
+    if test.task is not Task.SEGMENTATION:
+        return None, ()
+    predicted = predict_masks(network, test, batch_size=recipe.batch_size, device=device)
+    kept = tuple(PackedMap.of(one.numpy()) for one in predicted[:KEPT_PREDICTIONS])
+    return score_masks(predicted, test.labels, class_count=test.class_count), kept
 
 
 def _run(
@@ -188,19 +187,22 @@ def _run(
 def _training_loader(recipe: VictimRecipe, train: ImageSet, *, seed: int) -> DataLoader[Batch]:
     order = torch.Generator().manual_seed(seed)
     augmentation = torch.Generator().manual_seed(seed + 1) if recipe.augment else None
-    batches = _WholeBatches(train, generator=augmentation)
+    batches = WholeBatches(train, generator=augmentation)
     # A left-over batch of a few images would give batch normalisation poor statistics.
     sampler = BatchSampler(RandomSampler(batches, generator=order), min(recipe.batch_size, len(train)), drop_last=True)
     return DataLoader(batches, sampler=sampler, batch_size=None)
 
 
-def _evaluator(network: nn.Module, test: ImageSet, *, device: torch.device) -> SupervisedEvaluator:
-    batches = _WholeBatches(test, generator=None)
-    sampler = BatchSampler(SequentialSampler(batches), _EVALUATION_BATCH, drop_last=False)
+def _evaluator(network: nn.Module, test: ImageSet, *, batch_size: int, device: torch.device) -> SupervisedEvaluator:
+    batches = WholeBatches(test, generator=None)
+    sampler = BatchSampler(SequentialSampler(batches), batch_size, drop_last=False)
     additional: dict[str, Metric] = {}
     if test.task is Task.SINGLE_LABEL:
         key: Metric = Accuracy(output_transform=_prediction_and_label)
         additional["balanced_accuracy"] = _over_all_images(balanced_accuracy)
+    elif test.task is Task.SEGMENTATION:
+        score = partial(mean_image_iou, class_count=test.class_count)
+        key = EpochMetric(score, output_transform=_class_maps, check_compute_fn=False)
     else:
         key = _over_all_images(macro_auroc)
     return SupervisedEvaluator(
@@ -219,6 +221,11 @@ def _over_all_images(score: object) -> Metric:
 
 def _prediction_and_label(output: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     return output["pred"], output["label"]
+
+
+def _class_maps(output: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    # Ignite's EpochMetric takes rows; overlaps do not mind where a pixel lies.
+    return class_map(output["pred"]).flatten(1), output["label"].to(torch.uint8).flatten(1)
 
 
 def _finite_loss(output: dict[str, Tensor]) -> float:

@@ -8,13 +8,15 @@ from typing import TypeAlias
 
 import torch
 
-from monai_unlearnable.audit.loading import ImageSet, labels_by_name, load_images
+from monai_unlearnable.audit.loading import ImageSet, load_images
 from monai_unlearnable.audit.pairing import AuditData
 from monai_unlearnable.audit.report import RecipeOutcome
 from monai_unlearnable.audit.runs import RunFolder, run_key
 from monai_unlearnable.audit.scores import majority_score
 from monai_unlearnable.audit.training import TrainingResult, train_victim
+from monai_unlearnable.audit.trivial import trivial_scores
 from monai_unlearnable.audit.victims import VictimRecipe
+from monai_unlearnable.sources.base import Task
 
 __all__ = ["AuditProgress", "Trainings"]
 
@@ -53,7 +55,7 @@ class Trainings:
         released = load_images(data.release, indices=released_indices, size_px=size_px, class_names=names)
         clean = load_images(data.clean, indices=clean_indices, size_px=size_px, class_names=names)
         test = load_images(data.test, indices=data.test_indices, size_px=size_px, class_names=names)
-        labels = labels_by_name(data.test, names)[list(data.test_indices)]
+        trivial = trivial_scores(test.labels, names) if test.task is Task.SEGMENTATION else ()
         results: dict[str, list[TrainingResult]] = {"released": [], "clean": []}
         for seed in seeds:
             results["clean"].append(self._one(recipe, clean, test, seed=seed, trained_on="clean"))
@@ -61,10 +63,11 @@ class Trainings:
         return RecipeOutcome(
             recipe=recipe,
             task=data.clean.task,
-            majority=majority_score(labels, data.clean.task),
+            majority=max(one.iou for one in trivial) if trivial else majority_score(test.labels.numpy(), test.task),
             seeds=seeds,
             released=tuple(results["released"]),
             clean=tuple(results["clean"]),
+            trivial=trivial,
         )
 
     def _one(

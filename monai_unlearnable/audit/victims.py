@@ -10,13 +10,26 @@ from typing import Any, Protocol
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
+from monai_unlearnable.dense_networks import small_unet
 from monai_unlearnable.networks import small_resnet
+from monai_unlearnable.sources.base import Task
 
-__all__ = ["NetworkFactory", "OptimizerFactory", "VictimRecipe", "adam_optimizer", "sgd_optimizer"]
+__all__ = [
+    "DENSE_RECIPE",
+    "NetworkFactory",
+    "OptimizerFactory",
+    "VictimRecipe",
+    "adam_optimizer",
+    "default_recipe",
+    "sgd_optimizer",
+]
 
 
 class NetworkFactory(Protocol):
-    """Builds a network from images ``(batch, in_channels, *space)`` to logits ``(batch, num_classes)``."""
+    """Builds a network from images ``(batch, in_channels, *space)`` to logits ``(batch, num_classes)``.
+
+    For segmentation the logits are ``(batch, num_classes, *space)``.
+    """
 
     def __call__(self, *, spatial_dims: int, in_channels: int, num_classes: int) -> nn.Module:
         """Build the network with weights from torch's global generator."""
@@ -93,6 +106,15 @@ class VictimRecipe:
             "image_size_px": self.image_size_px,
             "augment": self.augment,
         }
+
+
+def default_recipe(task: Task) -> VictimRecipe:
+    """Return the victim of an audit that names none: ``small_resnet``, of segmentation :data:`DENSE_RECIPE`."""
+    return DENSE_RECIPE if task is Task.SEGMENTATION else VictimRecipe()
+
+
+DENSE_RECIPE = VictimRecipe(name="unet", network=small_unet, optimizer=adam_optimizer, batch_size=8, learning_rate=2e-3)
+"""The victim of segmentation releases."""
 
 
 def _describe_callable(function: Callable[..., Any]) -> str:

@@ -4,31 +4,59 @@ from __future__ import annotations
 
 from statistics import mean, stdev
 
-from monai_unlearnable.audit.report import LEARNED_MARGIN, MULTI_LABEL_LIMIT, AuditReport, RecipeOutcome, Verdict
+from monai_unlearnable.audit.report import (
+    DENSE_LEARNED,
+    DENSE_LIMIT,
+    LEARNED_MARGIN,
+    MULTI_LABEL_LIMIT,
+    AuditReport,
+    RecipeOutcome,
+    Verdict,
+)
 from monai_unlearnable.audit.training import TrainingResult
 from monai_unlearnable.sources.base import Task
 
 __all__ = [
-    "HOW_TO_READ",
     "LIMITS",
     "headline_sentence",
+    "how_to_read",
     "notes",
     "overall_verdict",
     "score_name",
     "score_text",
     "spread_text",
+    "trivial_name",
 ]
 
-HOW_TO_READ = (
+_ABOUT_VICTIMS = (
     "A victim is a network that somebody trains on the released images. The audit trains such networks itself, from "
     "the released files alone, and then asks them about clean images that they have never seen.",
     "The clean baseline is the same network, trained the same way on the originals. It shows what could be learned.",
+)
+
+_ABOUT_CLASSES = (
     "The majority class is the score of somebody who never looks at an image and always gives the most frequent "
     f"answer (for several labels per image: a macro AUROC of 0.5). Single-label releases count as protected when the "
     "victims' mean score is at or below it, multi-label releases when their mean macro AUROC is at most "
     f"{MULTI_LABEL_LIMIT:.2f}.",
     "There is no verdict when the clean baseline itself hardly beats that limit (by less than "
     f"{LEARNED_MARGIN:.0%}): a victim that cannot learn proves nothing.",
+)
+
+_ABOUT_MASKS = (
+    "The score is the mean IoU: how much of the area that is marked in truth or by the victim both agree on, from 0 "
+    "(nothing) to 1 (everything); for each test image the mean over its structures without the background, then the "
+    "mean over the images. It is measured on the grid that the victim sees.",
+    "The best trivial predictor is the score of somebody who never looks at an image and gives every pixel the same "
+    "answer: all background, or all one structure.",
+    f"A release counts as protected when the victims' mean IoU is at most {DENSE_LIMIT:.2f}. There is no verdict when "
+    f"the clean baseline's is below {DENSE_LEARNED:.2f}, or not {LEARNED_MARGIN:.2f} above the best trivial predictor: "
+    "a victim that cannot learn proves nothing.",
+    f"{DENSE_LIMIT:.2f} is a choice, not a law: what is outlined so badly is of no use for measuring or planning, but "
+    "may still hint at where a structure lies.",
+)
+
+_ABOUT_FIGURES = (
     "± is the standard deviation over trainings that differ only in their random seed. A figure that is published "
     "needs at least three.",
     "“Best epoch” is the highest score that a victim had at any time: somebody with clean images at hand could have "
@@ -49,13 +77,24 @@ LIMITS = (
 )
 
 
+def how_to_read(task: Task) -> tuple[str, ...]:
+    """Explain the report's words and its verdict."""
+    return (*_ABOUT_VICTIMS, *(_ABOUT_MASKS if task is Task.SEGMENTATION else _ABOUT_CLASSES), *_ABOUT_FIGURES)
+
+
 def score_name(task: Task) -> str:
     """Name the headline score in words."""
-    return "accuracy" if task is Task.SINGLE_LABEL else "macro AUROC"
+    names = {Task.SINGLE_LABEL: "accuracy", Task.MULTI_LABEL: "macro AUROC", Task.SEGMENTATION: "mean IoU"}
+    return names[task]
+
+
+def trivial_name(task: Task) -> str:
+    """Name in words the reader who never looks at an image."""
+    return "Best trivial predictor" if task is Task.SEGMENTATION else "Majority class"
 
 
 def score_text(value: float, task: Task) -> str:
-    """Write a score: percent for an accuracy, a number for an AUROC."""
+    """Write a score: percent for an accuracy, a number for an AUROC or an IoU."""
     return f"{value:.1%}" if task is Task.SINGLE_LABEL else f"{value:.3f}"
 
 
@@ -91,6 +130,13 @@ def headline_sentence(outcome: RecipeOutcome) -> str:
             f"correctly; the same network trained on the originals answers {clean}; always giving the most frequent "
             f"answer is right for {majority}."
         )
+    if task is Task.SEGMENTATION:
+        return (
+            f"A {outcome.recipe.name} network trained on the released images outlines clean test images with a mean "
+            f"IoU of {released} (0: no overlap with the true outlines, 1: the same); the same network trained on the "
+            f"originals reaches {clean}; the best answer without looking gives {majority}. Protected means at most "
+            f"{outcome.limit:.2f}."
+        )
     return (
         f"A {outcome.recipe.name} network trained on the released images reaches a macro AUROC of {released} on clean "
         f"test images; the same network trained on the originals reaches {clean}; guessing gives {majority}."
@@ -110,6 +156,18 @@ def notes(report: AuditReport) -> tuple[str, ...]:
             f"{report.facts.jpeg_sources} released files were made from JPEG files. They are written as PNG, without "
             "loss, because JPEG compression would damage the perturbation; they are larger than their sources."
         )
+    found += _mask_notes(report) if report.task is Task.SEGMENTATION else []
     if not report.facts.has_manifest:
         found.append("The release has no readable manifest.json: method and radius are unknown.")
     return tuple(found)
+
+
+def _mask_notes(report: AuditReport) -> list[str]:
+    found = ["Masks are released as they are: whoever has the release has the outlines of its own images."]
+    answer = max(report.outcomes[0].trivial, key=lambda one: one.iou)
+    if answer.iou > DENSE_LIMIT:
+        found.append(
+            f"The answer “{answer.name}” gets {answer.iou:.3f} without looking, more than the limit of "
+            f"{DENSE_LIMIT:.2f}: a victim that learned no more than this answer counts as not protected."
+        )
+    return found

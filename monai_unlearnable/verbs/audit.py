@@ -10,10 +10,13 @@ from types import MappingProxyType
 
 from monai_unlearnable.audit import VictimRecipe, adam_optimizer, audit_release
 from monai_unlearnable.audit.output import check_outside, claim_output
-from monai_unlearnable.audit.pairing import open_data
+from monai_unlearnable.audit.pairing import AuditData, open_data
+from monai_unlearnable.audit.victims import DENSE_RECIPE
+from monai_unlearnable.dense_networks import small_attention_unet, small_segresnet
 from monai_unlearnable.errors import ReleaseError
 from monai_unlearnable.networks import small_resnet, standard_densenet121, standard_resnet18
 from monai_unlearnable.release.owner import original_ids
+from monai_unlearnable.sources import Task
 from monai_unlearnable.verbs.paths import refuse_missing, require_device, set_threads
 from monai_unlearnable.verbs.progress import ProgressBars
 from monai_unlearnable.workflows.disk import errors_name
@@ -21,9 +24,10 @@ from monai_unlearnable.workflows.fitting import common_size_px
 from monai_unlearnable.workflows.folders import check_writable
 from monai_unlearnable.workflows.summaries import describe_audit
 
-__all__ = ["VICTIMS", "choose_victims", "run_audit"]
+__all__ = ["DENSE_VICTIMS", "VICTIMS", "choose_victims", "run_audit"]
 
 _SMALLEST_DENSENET_PX = 32
+_DENSE_PICTURE_PX = 128
 
 VICTIMS: Mapping[str, VictimRecipe] = MappingProxyType(
     {
@@ -38,14 +42,23 @@ VICTIMS: Mapping[str, VictimRecipe] = MappingProxyType(
         ),
     }
 )
-"""Victims that the command line knows by name."""
+"""Victims of classification that the command line knows by name; the first is the default."""
+
+DENSE_VICTIMS: Mapping[str, VictimRecipe] = MappingProxyType(
+    {
+        "unet": DENSE_RECIPE,
+        "segresnet": replace(DENSE_RECIPE, name="segresnet", network=small_segresnet),
+        "attention_unet": replace(DENSE_RECIPE, name="attention_unet", network=small_attention_unet),
+    }
+)
+"""Victims of segmentation that the command line knows by name; the first is the default."""
 
 
 def run_audit(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Run the verb; 0 when every check held (whatever the verdict is), 1 when one did not."""
     refuse_missing(parser, RELEASE=options.release, clean=options.clean, test=options.test, labels=options.labels)
     refuse_missing(parser, folder=True, ledger=options.ledger)
-    victims = choose_victims(options, parser)
+    _check_victims(options, parser)
     device = require_device(options.device, parser)
     set_threads(options.threads)
     inputs = tuple(one for one in (options.release, options.clean, options.test) if one is not None)
@@ -56,7 +69,7 @@ def run_audit(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
     except ReleaseError as error:
         parser.error(str(error))
     names = {} if options.ledger is None else original_ids(options.ledger)
-    victims = _fit_size(victims, options, names)
+    victims = _fitted_victims(options, parser, names)
     with ProgressBars(quiet=options.quiet).epochs("auditing") as show, errors_name(options.output):
         report = audit_release(
             options.release,
@@ -77,25 +90,40 @@ def run_audit(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
     return 0 if report.held else 1
 
 
-def choose_victims(options: argparse.Namespace, parser: argparse.ArgumentParser) -> tuple[VictimRecipe, ...]:
-    """Return the victims that the options ask for."""
-    names = tuple(dict.fromkeys(options.victim or ("small_resnet",)))
+def choose_victims(
+    options: argparse.Namespace, parser: argparse.ArgumentParser, task: Task
+) -> tuple[VictimRecipe, ...]:
+    """Return the victims that the options ask for, or the default one of the task."""
+    known = DENSE_VICTIMS if task is Task.SEGMENTATION else VICTIMS
+    names = tuple(dict.fromkeys(options.victim or list(known)[:1]))
+    others = [one for one in names if one not in known]
+    if others:
+        parser.error(f"--victim {others[0]}: the release's labels are {task.value}; its victims are {', '.join(known)}")
     size = options.victim_size_px
-    if size is not None and size < _SMALLEST_DENSENET_PX and "densenet121" in names:
-        parser.error(f"--victim-size-px {size}: densenet121 needs images of at least {_SMALLEST_DENSENET_PX} pixels")
     try:
-        victims = tuple(replace(VICTIMS[name], epochs=options.epochs) for name in names)
+        victims = tuple(replace(known[name], epochs=options.epochs) for name in names)
         return victims if size is None else tuple(replace(one, image_size_px=size) for one in victims)
     except ValueError as error:
         parser.error(str(error))
 
 
-def _fit_size(
-    victims: tuple[VictimRecipe, ...], options: argparse.Namespace, names: Mapping[str, str]
+def _check_victims(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Refuse at once what no release can make right."""
+    size, names = options.victim_size_px, options.victim or ()
+    if size is not None and size < _SMALLEST_DENSENET_PX and "densenet121" in names:
+        parser.error(f"--victim-size-px {size}: densenet121 needs images of at least {_SMALLEST_DENSENET_PX} pixels")
+    kinds = {name in DENSE_VICTIMS for name in names}
+    if len(kinds) > 1:
+        parser.error(
+            f"--victim: {', '.join(DENSE_VICTIMS)} are for segmentation, {', '.join(VICTIMS)} for classification; "
+            "a release is one of them"
+        )
+
+
+def _fitted_victims(
+    options: argparse.Namespace, parser: argparse.ArgumentParser, names: Mapping[str, str]
 ) -> tuple[VictimRecipe, ...]:
-    """Give victims one size to look at where images have several, or are large, and none was asked for."""
-    if options.victim_size_px is not None:
-        return victims
+    """Choose victims, and one size for them to look at where images have several or are large and none was given."""
     data = open_data(
         options.release,
         clean=options.clean,
@@ -104,11 +132,18 @@ def _fit_size(
         section=options.section,
         names=names,
     )
-    # A release has the shapes of its originals. Clean images that it lacks may be damaged; nothing reads them.
-    size = common_size_px(data.release, *([] if data.test is data.clean else [data.test]))
+    victims = choose_victims(options, parser, data.clean.task)
+    size = None if options.victim_size_px is not None else _size_for(data)
     if size is None:
         return victims
     print(
         f"images are large or of several sizes: victims look at them at {size} px (--victim-size-px)", file=sys.stderr
     )
     return tuple(replace(one, image_size_px=size) for one in victims)
+
+
+def _size_for(data: AuditData) -> int | None:
+    # A release has the shapes of its originals. Clean images that it lacks may be damaged; nothing reads them.
+    size = common_size_px(data.release, *([] if data.test is data.clean else [data.test]))
+    is_picture = len(data.release.shape(0)) == 3
+    return _DENSE_PICTURE_PX if size and is_picture and data.clean.task is Task.SEGMENTATION else size

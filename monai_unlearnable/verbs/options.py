@@ -72,6 +72,7 @@ example:
 """
 _PERTURBATIONS = ("error_minimizing", "targeted_adversarial", "synthetic")
 _VICTIMS = ("small_resnet", "resnet18", "densenet121")
+_DENSE_VICTIMS = ("unet", "segresnet", "attention_unet")
 
 
 class UsageError(SystemExit):
@@ -140,7 +141,8 @@ def _add_protect(verb: argparse.ArgumentParser) -> None:
         "--surrogate-size-px",
         type=_size,
         metavar="N",
-        help="size the surrogate sees images at (default: their own; 96 for large ones or several sizes)",
+        help="size the surrogate sees images at (default: their own; for large ones or several sizes 96, "
+        "or 128 for pictures with masks)",
     )
     add_dicom(verb)
     _add_machine(verb)
@@ -207,15 +209,17 @@ def _add_audit(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--victim",
         action="append",
-        choices=_VICTIMS,
+        choices=(*_VICTIMS, *_DENSE_VICTIMS),
         metavar="NAME",
-        help=f"network to train: {', '.join(_VICTIMS)}; may be repeated (default: {_VICTIMS[0]})",
+        help=f"network to train: {', '.join(_VICTIMS)}, or for segmentation {', '.join(_DENSE_VICTIMS)}; may be "
+        f"repeated (default: {_VICTIMS[0]}, for segmentation {_DENSE_VICTIMS[0]})",
     )
     verb.add_argument(
         "--victim-size-px",
         type=_size,
         metavar="N",
-        help="size victims see images at (default: their own; 96 for large ones or several sizes)",
+        help="size victims see images at (default: their own; for large ones or several sizes 96, "
+        "or 128 for pictures with masks)",
     )
     verb.add_argument(
         "--epochs", type=_positive, default=20, metavar="N", help="passes of a training (default: %(default)s)"

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from monai_unlearnable.audit import TrainingResult, VictimRecipe, train_victim
+from monai_unlearnable.audit.batches import WholeBatches
 from monai_unlearnable.audit.loading import ImageSet
-from monai_unlearnable.audit.training import _WholeBatches
 from monai_unlearnable.errors import DivergedError, SourceError
 from monai_unlearnable.networks import small_resnet
 from monai_unlearnable.sources import Task
@@ -41,7 +41,7 @@ def test_the_same_seed_gives_the_same_victim(recipe: VictimRecipe) -> None:
     assert first.loss_curve != other.loss_curve
 
 
-@pytest.mark.parametrize("task", list(Task))
+@pytest.mark.parametrize("task", [Task.SINGLE_LABEL, Task.MULTI_LABEL])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_victim_learns_from_clean_images(task: Task, channels: int) -> None:
     sets = (_set(count, seed=seed, channels=channels, task=task) for seed, count in enumerate((60, 30)))
@@ -115,7 +115,7 @@ def test_bytes_are_scaled_as_they_always_were(dtype: torch.dtype) -> None:
     """Figures of 8-bit sets that were published stay what they are, to the last bit."""
     levels = torch.arange(256).reshape(4, 1, 8, 8).to(dtype)
     images = ImageSet(levels, torch.zeros(4, dtype=torch.long), _byte_windows(4), Task.SINGLE_LABEL, 2, "")
-    batch = _WholeBatches(images, generator=None)[[3, 0, 2]]["image"]
+    batch = WholeBatches(images, generator=None)[[3, 0, 2]]["image"]
     assert torch.equal(batch, (levels[[3, 0, 2]].float() / 255.0 - 0.5) / 0.5)
 
 
@@ -123,4 +123,4 @@ def test_every_image_is_scaled_by_its_own_window() -> None:
     levels = torch.tensor([[0.0, 255.0], [300.0, 1300.0]]).reshape(2, 1, 1, 2)
     windows = torch.tensor([[0.0, 255.0], [300.0, 2300.0]])
     images = ImageSet(levels, torch.zeros(2, dtype=torch.long), windows, Task.SINGLE_LABEL, 2, "")
-    assert _WholeBatches(images, generator=None)[[1, 0]]["image"].tolist() == [[[[-1.0, 0.0]]], [[[-1.0, 1.0]]]]
+    assert WholeBatches(images, generator=None)[[1, 0]]["image"].tolist() == [[[[-1.0, 0.0]]], [[[-1.0, 1.0]]]]

@@ -1,0 +1,67 @@
+"""Batches that victims are trained on: normalised as a reader would who has only the files, and augmented."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from monai_unlearnable.audit.loading import ImageSet
+from monai_unlearnable.sources.base import Task
+
+__all__ = ["Batch", "WholeBatches"]
+
+Batch: TypeAlias = dict[str, Tensor]
+"""``image`` ``(batch, channel, *space)`` float32 and ``label``, as :class:`ImageSet` has them."""
+
+
+class WholeBatches(Dataset[Batch]):
+    """Whole batches by a list of indices, normalised (and augmented) as one tensor.
+
+    Args:
+        images: what the batches are of.
+        generator: of the augmentation; None for images as they are. Masks move with their images.
+    """
+
+    def __init__(self, images: ImageSet, *, generator: torch.Generator | None) -> None:
+        self._images, self._generator = images, generator
+        low, high = images.windows.reshape(len(images), 2, *[1] * (images.images.ndim - 1)).unbind(1)
+        self._low, self._width = low, high - low
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, indices: list[int]) -> Batch:
+        values = self._images.images[indices].float()
+        batch = ((values - self._low[indices]) / self._width[indices] - 0.5) / 0.5
+        labels = self._images.labels[indices]
+        if self._generator is None:
+            return {"image": batch, "label": labels}
+        if self._images.task is not Task.SEGMENTATION:
+            return {"image": _flip_and_shift(batch, self._generator)[0], "label": labels}
+        moved, masks = _flip_and_shift(batch, self._generator, labels[:, None])
+        return {"image": moved, "label": masks[:, 0]}
+
+
+def _flip_and_shift(batch: Tensor, generator: torch.Generator, *others: Tensor) -> tuple[Tensor, ...]:
+    """Flip along the last axis and shift along all axes by up to an eighth, image by image; edges are repeated.
+
+    All tensors are ``(batch, channel, *space)``; what belongs to one image moves alike.
+    """
+    moved = [_move(images, generator) for images in zip(batch, *others, strict=True)]
+    return tuple(torch.stack(one) for one in zip(*moved, strict=True))
+
+
+def _move(images: tuple[Tensor, ...], generator: torch.Generator) -> list[Tensor]:
+    moved = list(images)
+    if torch.rand((), generator=generator) < 0.5:
+        moved = [one.flip(-1) for one in moved]
+    for axis in range(1, images[0].ndim):
+        size = images[0].shape[axis]
+        reach = size // 8
+        shift = int(torch.randint(-reach, reach + 1, (), generator=generator))
+        places = (torch.arange(size) + shift).clamp(0, size - 1)
+        moved = [one.index_select(axis, places) for one in moved]
+    return moved

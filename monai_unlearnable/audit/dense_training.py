@@ -1,0 +1,61 @@
+"""What is particular to victims that give every pixel a class: their loss and their predictions."""
+
+from __future__ import annotations
+
+import torch
+from monai.losses import DiceCELoss
+from torch import Tensor, nn
+
+from monai_unlearnable.audit.batches import WholeBatches
+from monai_unlearnable.audit.loading import ImageSet
+
+__all__ = ["KEPT_PREDICTIONS", "DenseLoss", "class_map", "predict_masks"]
+
+KEPT_PREDICTIONS = 4
+"""Of how many test images the predicted masks are kept and shown."""
+
+
+class DenseLoss(nn.Module):
+    """Dice of the structures plus cross entropy, MONAI's ``DiceCELoss``.
+
+    The Dice part leaves out the background, whose easy overlap would drown a small structure's; cross entropy teaches
+    the background. Dice is that of the whole batch, because an image without a structure has none of its own.
+
+    Args:
+        name: of the victim, for the message about a network of another kind.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.loss = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False, batch=True)
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of logits ``(batch, classes, *space)`` for masks ``(batch, *space)`` int64.
+
+        Raises:
+            ValueError: the network gives no logits for every pixel.
+        """
+        if logits.shape[2:] != labels.shape[1:]:
+            raise ValueError(
+                f"victim {self.name!r} gives logits {tuple(logits.shape)} for masks {tuple(labels.shape)}; "
+                "segmentation needs a network that gives (batch, classes, *space), such as dense_networks.small_unet."
+            )
+        loss: Tensor = self.loss(logits, labels[:, None])
+        return loss
+
+
+def class_map(logits: Tensor) -> Tensor:
+    """Return the class of every pixel, ``(batch, *space)`` uint8, of logits ``(batch, classes, *space)``."""
+    return logits.argmax(dim=1).to(torch.uint8)
+
+
+def predict_masks(network: nn.Module, images: ImageSet, *, batch_size: int, device: torch.device) -> Tensor:
+    """Return the predicted class of every pixel of every image, ``(n, *space)`` uint8, on the CPU."""
+    batches, found = WholeBatches(images, generator=None), []
+    network.eval()
+    with torch.no_grad():
+        for start in range(0, len(images), batch_size):
+            indices = list(range(start, min(start + batch_size, len(images))))
+            found.append(class_map(network(batches[indices]["image"].to(device))).cpu())
+    return torch.cat(found)
