@@ -14,8 +14,8 @@ def add_inputs(verb: argparse.ArgumentParser) -> None:
         "--labels",
         type=Path,
         metavar="FILE",
-        help="list of a folder's images: CSV of file,label[,mask], or a MONAI datalist .json (default: the folder's "
-        "own labels.csv or datalist.json, where it has one)",
+        help="list of a folder's images: CSV of file,label[,mask] or file,mask, or a MONAI datalist .json (default: "
+        "the folder's own labels.csv, datalist.json or dataset.json, where it has one)",
     )
     verb.add_argument(
         "--section", metavar="NAME", help="list of the datalist to protect (default: training, or the only one)"
@@ -26,6 +26,11 @@ def add_inputs(verb: argparse.ArgumentParser) -> None:
         default="stop",
         help="what a file that cannot be read does: stop, or be left out of the release and named with its reason, "
         "with exit code 1 (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--allow-empty-masks",
+        action="store_true",
+        help="segmentation: take masks that show nothing but background, as those of healthy people",
     )
     verb.add_argument(
         "--rename",

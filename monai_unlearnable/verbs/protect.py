@@ -42,12 +42,7 @@ def run_protect(options: argparse.Namespace, parser: argparse.ArgumentParser) ->
         parser.error(str(error))
     device = require_device(options.device, parser)
     set_threads(options.threads)
-    if isinstance(recipe, SyntheticRecipe) and options.seed is not None and options.seed < 2**_GUESSABLE_SEED_BITS:
-        print(
-            f"warning: --seed {options.seed}: whoever guesses this seed can compute the synthetic deltas and take them "
-            "off. For a release that leaves the house, leave --seed out: one is drawn and kept in the ledger.",
-            file=sys.stderr,
-        )
+    _warn_of_seed(recipe, options.seed)
     bars = ProgressBars(quiet=options.quiet)
     try:
         report = protect(
@@ -57,6 +52,7 @@ def run_protect(options: argparse.Namespace, parser: argparse.ArgumentParser) ->
             labels=options.labels,
             section=options.section,
             on_error=options.on_error,
+            allow_empty_masks=options.allow_empty_masks,
             options=ReleaseOptions(**{one.name: getattr(options, one.name) for one in fields(ReleaseOptions)}),
             recipe=recipe,
             radius=options.radius,
@@ -76,6 +72,15 @@ def run_protect(options: argparse.Namespace, parser: argparse.ArgumentParser) ->
         parser.error(str(error))  # a radius or setting that these images do not allow: the command has to change
     print(report.to_json() if options.json else describe_protection(report, options.output, options.ledger))
     return 0 if report.held else 1
+
+
+def _warn_of_seed(recipe: Recipe, seed: int | None) -> None:
+    if isinstance(recipe, SyntheticRecipe) and seed is not None and seed < 2**_GUESSABLE_SEED_BITS:
+        print(
+            f"warning: --seed {seed}: whoever guesses this seed can compute the synthetic deltas and take them "
+            "off. For a release that leaves the house, leave --seed out: one is drawn and kept in the ledger.",
+            file=sys.stderr,
+        )
 
 
 def choose_recipe(options: argparse.Namespace, parser: argparse.ArgumentParser) -> Recipe:

@@ -29,6 +29,7 @@ def protect(
     labels: str | Path | None = None,
     section: str | None = None,
     on_error: OnError | str = OnError.STOP,
+    allow_empty_masks: bool = False,
     options: ReleaseOptions | None = None,
     recipe: Recipe | None = None,
     radius: str | float = "8/255",
@@ -52,6 +53,7 @@ def protect(
         section: which list of a datalist; by default ``training``, or the only one there is.
         on_error: ``stop`` at a file that cannot be read, or ``skip`` it: then it is not in the release, and the report
             and the ledger say why.
+        allow_empty_masks: take masks that show nothing but background, as those of healthy people.
         options: how files are released: neutral names, DICOM options.
         recipe: method and settings; error-minimizing by default.
         radius: ``8/255``, ``'8 levels'``, ``'10 HU'``; a fraction is of the full scale of 8-bit images, and of the
@@ -85,6 +87,7 @@ def protect(
         section=section,
         on_error=on_error,
         allow_lossy=options.allow_lossy,
+        allow_empty_masks=allow_empty_masks,
         progress=None if progress is None else progress("checking"),
     )
     recipe = fit_recipe(ErrorMinimizingRecipe() if recipe is None else recipe, images)

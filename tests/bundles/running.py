@@ -11,22 +11,25 @@ from monai.bundle import ConfigWorkflow
 
 from tests.small_data import class_images
 
-BUNDLE = Path(__file__).resolve().parents[2] / "bundles" / "classification_protection"
+BUNDLES = Path(__file__).resolve().parents[2] / "bundles"
+BUNDLE = BUNDLES / "classification_protection"
 CONFIGS = BUNDLE / "configs"
 
 
-def make_workflow(*names: str, workflow_type: str | None = None, **overrides: Any) -> ConfigWorkflow:
+def make_workflow(
+    *names: str, bundle: Path = BUNDLE, workflow_type: str | None = None, **overrides: Any
+) -> ConfigWorkflow:
     """Read configurations, a later one over the earlier ones, and start nothing."""
-    files = [str(CONFIGS / f"{name}.yaml") for name in names]
+    files = [str(bundle / "configs" / f"{name}.yaml") for name in names]
     workflow = ConfigWorkflow(config_file=files, logging_file=False, workflow_type=workflow_type, **overrides)
     workflow.initialize()
     return workflow
 
 
-def run_bundle(*names: str, **overrides: Any) -> None:
+def run_bundle(*names: str, bundle: Path = BUNDLE, **overrides: Any) -> None:
     """Run configurations; paths become texts, as on a command line."""
     texts = {name: str(value) if isinstance(value, Path) else value for name, value in overrides.items()}
-    workflow = make_workflow(*names, **texts)
+    workflow = make_workflow(*names, bundle=bundle, **texts)
     workflow.run()
     workflow.finalize()
 

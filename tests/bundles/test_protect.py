@@ -186,7 +186,8 @@ def test_ledger_holds_only_what_was_used(tmp_path: Path, npz: Path) -> None:
 def test_interrupted_run_goes_on_to_the_same_files(tmp_path: Path, npz: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(BUNDLE)  # MONAI does so only in `run`
     places = {"output": tmp_path / "release", "ledger": tmp_path / "ledger"}
-    broken = make_workflow("protect", dataset=str(npz), seed=3, **{k: str(v) for k, v in places.items()}, **MINIMIZING)
+    texts: dict[str, Any] = {name: str(path) for name, path in places.items()}
+    broken = make_workflow("protect", dataset=str(npz), seed=3, **texts, **MINIMIZING)
     engine, save = (broken.parser.get_parsed_content(name) for name in ("engine", "save"))
     engine.state.max_epochs = 1
     engine.run()  # one pass of two, then the process "dies"
