@@ -81,7 +81,7 @@ def _count(forks: Forks, set_name: str, path: Path, folder: Path) -> Counted:
 
 def _asked_for(said: str) -> tuple[str, ...]:
     """Return the option that an error proposes: to take lossy files, or how large a level is."""
-    found = re.search(r"(--allow-lossy)\b|(--level-size) (\S+)", said)
+    found = re.search(r"(--allow-lossy)\b|(--level-size) (\d\S*)", said)
     return () if found is None else tuple(one for one in found.groups() if one)
 
 
