@@ -113,8 +113,14 @@ def default_recipe(task: Task) -> VictimRecipe:
     return DENSE_RECIPE if task is Task.SEGMENTATION else VictimRecipe()
 
 
-DENSE_RECIPE = VictimRecipe(name="unet", network=small_unet, optimizer=adam_optimizer, batch_size=8, learning_rate=2e-3)
-"""The victim of segmentation releases."""
+DENSE_RECIPE = VictimRecipe(
+    name="unet", network=small_unet, optimizer=adam_optimizer, batch_size=8, learning_rate=2e-3, augment=True
+)
+"""The victim of segmentation releases.
+
+It augments, as who segments does: on 192 endoscopies of 64 pixels (one seed, 20 epochs) the clean mean IoU was 0.38
+without flips and shifts and 0.40 with them; a learning rate of 5e-3 gave 0.36.
+"""
 
 
 def _describe_callable(function: Callable[..., Any]) -> str:
