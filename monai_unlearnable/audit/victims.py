@@ -114,12 +114,13 @@ def default_recipe(task: Task) -> VictimRecipe:
 
 
 DENSE_RECIPE = VictimRecipe(
-    name="unet", network=small_unet, optimizer=adam_optimizer, batch_size=8, learning_rate=2e-3, augment=True
+    name="unet", network=small_unet, optimizer=adam_optimizer, batch_size=4, learning_rate=2e-3, augment=True
 )
 """The victim of segmentation releases.
 
-It augments, as who segments does: on 192 endoscopies of 64 pixels (one seed, 20 epochs) the clean mean IoU was 0.38
-without flips and shifts and 0.40 with them; a learning rate of 5e-3 gave 0.36.
+Batches are small and images augmented, as where people segment: on 24 MR volumes of 32 voxels a side (one seed, 20
+epochs) batches of 4 gave a clean mean IoU of 0.57; on 192 endoscopies of 64 pixels batches of 8 gave 0.38 without flips
+and shifts and 0.40 with them, and 0.36 at a learning rate of 5e-3.
 """
 
 
