@@ -142,7 +142,7 @@ def _add_protect(verb: argparse.ArgumentParser) -> None:
         type=_size,
         metavar="N",
         help="size the surrogate sees images at (default: their own; for large ones or several sizes 96, "
-        "or 128 for pictures with masks)",
+        "or 128 for pictures with masks; images with masks are not enlarged)",
     )
     add_dicom(verb)
     _add_machine(verb)
@@ -219,7 +219,7 @@ def _add_audit(verb: argparse.ArgumentParser) -> None:
         type=_size,
         metavar="N",
         help="size victims see images at (default: their own; for large ones or several sizes 96, "
-        "or 128 for pictures with masks)",
+        "or 128 for pictures with masks; images with masks are not enlarged)",
     )
     verb.add_argument(
         "--epochs", type=_positive, default=20, metavar="N", help="passes of a training (default: %(default)s)"

@@ -118,9 +118,19 @@ def test_victims_of_another_task_are_refused(folder: Path, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize(
-    ("sides", "dims", "expected"), [([20, 24], 2, 128), ([200], 2, 128), ([128], 2, None), ([20, 24], 3, 96)]
+    ("sides", "dims", "expected"),
+    [
+        ([20, 27], 2, 32),
+        ([20, 200], 2, 128),
+        ([200], 2, 128),
+        ([128], 2, None),
+        ([20, 24], 3, 24),
+        ([20, 100], 3, 96),
+    ],
 )
-def test_large_pictures_are_seen_at_128_pixels(sides: list[int], dims: int, expected: int | None) -> None:
+def test_large_images_are_seen_smaller_and_small_ones_not_larger(
+    sides: list[int], dims: int, expected: int | None
+) -> None:
     parts = [discs(1, seed=side, dims=dims, size_px=side) for side in sides]
     source = MaskSource([one[0][0] for one in parts], [one[1][0] for one in parts])
     data = AuditData(source, source, source, ((0, 0),), ((0, 0),), (0,), "")
