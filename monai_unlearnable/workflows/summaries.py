@@ -8,6 +8,7 @@ from statistics import mean
 
 from monai_unlearnable.audit import AuditReport
 from monai_unlearnable.release import Failure, RestoreReport, VerifyReport
+from monai_unlearnable.sources import Task
 from monai_unlearnable.workflows.radii import describe_radii
 from monai_unlearnable.workflows.report import Outcome, ProtectReport
 
@@ -69,12 +70,13 @@ def describe_restoration(report: RestoreReport, output: Path) -> str:
 
 def describe_audit(report: AuditReport, output: Path) -> str:
     """Return the table of victims, the checks that failed, and where the report lies."""
-    lines = [f"{'victim':<16}{'released':>22}{'clean baseline':>22}{'majority':>10}  verdict"]
+    blind = "all of one" if report.task is Task.SEGMENTATION else "majority"
+    lines = [f"{'victim':<16}{'released':>22}{'clean baseline':>22}{blind:>12}  verdict"]
     for one in report.outcomes:
         released, clean = [run.score for run in one.released], [run.score for run in one.clean]
         lines.append(
             f"{one.recipe.name:<16}{_spread(released):>22}{_spread(clean):>22}"
-            f"{one.majority:>10.3f}  {one.verdict.value}"
+            f"{one.majority:>12.3f}  {one.verdict.value}"
         )
     fidelity = report.fidelity
     if fidelity.max_abs_levels and fidelity.psnr_db and fidelity.ssim:
