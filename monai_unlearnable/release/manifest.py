@@ -93,8 +93,8 @@ class Manifest:
 
     Attributes:
         fields: what the run says about itself.
-        task: ``single_label`` or ``multi_label``.
-        class_names: a name for each class or label column.
+        task: ``single_label``, ``multi_label`` or ``segmentation``.
+        class_names: a name for each class or label column, or class of voxels.
         format: format of every file with images, such as ``png``, or ``mixed``.
         protected_array: name of the protected array of an ``.npz`` file; else ''.
         files: every file of the release but the manifest.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
@@ -63,8 +63,23 @@ class NeutralNames:
             renamed.append(replace(file, name=stem + _ending(file.name, file.format)))
         return sorted(renamed, key=lambda one: one.name)
 
+    def paired_copies(self, copies: Iterable[PlannedCopy], pairs: Mapping[str, str]) -> list[PlannedCopy]:
+        """Return masks under the new names of their images, but for the folder and the ending, sorted by them.
+
+        Args:
+            copies: the masks.
+            pairs: the sample id of each mask's image, by the mask's name; as many as there are images.
+        """
+        numbers = self.numbers(pairs.values())
+        digits = max(_DIGITS, len(str(len(numbers))))
+        renamed = []
+        for one in copies:
+            folder, number = PurePosixPath(one.name).parts[0], numbers[pairs[one.name]]
+            renamed.append(replace(one, name=f"{folder}/image-{number:0{digits}d}{_ending(one.name, '')}"))
+        return sorted(renamed, key=lambda one: one.name)
+
     def copies(self, copies: Iterable[PlannedCopy]) -> list[PlannedCopy]:
-        """Return files that are released unchanged under new names, sorted by them."""
+        """Return masks of a list under new names, sorted by them."""
         copies = list(copies)
         numbers = self.numbers(one.name for one in copies)
         digits = max(_DIGITS, len(str(len(numbers))))

@@ -15,6 +15,7 @@ from monai_unlearnable.sources.base import Source
 from monai_unlearnable.sources.folder import ClassFolderSource
 from monai_unlearnable.sources.image_source import ImageFileSource
 from monai_unlearnable.sources.listed import ListedSource
+from monai_unlearnable.sources.mask_folder import MaskFolderSource
 from monai_unlearnable.sources.npz import NpzSource
 
 __all__ = ["MIXED", "plan_release"]
@@ -34,7 +35,8 @@ def plan_release(source: Source, *, neutral: NeutralNames | None = None) -> Rele
 
     Args:
         source: the images.
-        neutral: gives new names to all files; folders of classes are kept, all others are not.
+        neutral: gives new names to all files; folders of classes, and those of images and masks, are kept, all others
+            are not.
 
     Raises:
         ReleaseError: two files would get the same name, or the source is of a kind that has no format.
@@ -51,8 +53,10 @@ def plan_release(source: Source, *, neutral: NeutralNames | None = None) -> Rele
     for copy in copies:
         names.add(copy.name, copy.original_name)
     if neutral is not None:
-        keep_folder = isinstance(source, ClassFolderSource)
-        files, copies = neutral.files(files, source.sample_ids, keep_folder=keep_folder), neutral.copies(copies)
+        keep_folder = isinstance(source, ClassFolderSource | MaskFolderSource)
+        files = neutral.files(files, source.sample_ids, keep_folder=keep_folder)
+        pairs = dict(zip(source.masks, source.sample_ids, strict=True)) if keep_folder and source.masks else {}
+        copies = neutral.paired_copies(copies, pairs) if pairs else neutral.copies(copies)
     listed = _plan_list(source, files, copies, names) if isinstance(source, ListedSource) else None
     return ReleasePlan("", tuple(files), tuple(copies), listed)
 

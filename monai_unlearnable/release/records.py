@@ -21,7 +21,7 @@ class SampleRecord:
 
     Attributes:
         sample_id: its id in the source.
-        label: class index, or a list of 0/1.
+        label: class index, or a list of 0/1 (of segmentation: which classes its mask shows).
         original_sha256: hash of the original's type, shape and pixels.
         released_sha256: hash of the released image's type, shape and pixels.
         part: None where the file holds the whole image; of a volume that lies in several files, which slice of its

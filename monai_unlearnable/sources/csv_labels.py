@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from monai_unlearnable.errors import SourceError
-from monai_unlearnable.sources.base import Task
+from monai_unlearnable.sources.base import Progress, Task
 from monai_unlearnable.sources.labels import name_classes
 from monai_unlearnable.sources.listed import ListedImage, ListedLabels, ListedSource, list_bytes
 from monai_unlearnable.sources.listed_paths import ListedName
+from monai_unlearnable.sources.mask_presence import MaskOptions
 from monai_unlearnable.sources.skipped import OnError
 
 __all__ = ["LABELS_NAME", "CsvSource"]
@@ -33,12 +34,15 @@ class CsvSource(ListedSource):
     The header is ``file`` and one column (single-label: class names or numbers) or several columns (multi-label:
     0 or 1 in each). ``file`` is relative to the folder; it names a file, or the folder of a DICOM series. A column
     ``mask``, anywhere after it, names each image's mask file. Classes are sorted, as numbers where all are numbers.
+    The header ``file,mask`` is a segmentation set: its classes are those of the masks, by their numbers.
 
     Args:
         folder: the folder that the file names are relative to.
         labels: the CSV file, UTF-8.
         on_error: whether a file that is not there or of a kind that is not handled is fatal or left out.
         allow_lossy: take DICOM pixels that were compressed with loss.
+        allow_empty_masks: take masks of a segmentation set that show nothing but background.
+        progress: called with (masks read, all masks) of a segmentation set.
 
     Attributes:
         label_columns: the header without ``file`` and ``mask``.
@@ -52,7 +56,14 @@ class CsvSource(ListedSource):
     release_names = (LABELS_NAME,)
 
     def __init__(
-        self, folder: str | Path, labels: str | Path, *, on_error: OnError = OnError.STOP, allow_lossy: bool = False
+        self,
+        folder: str | Path,
+        labels: str | Path,
+        *,
+        on_error: OnError = OnError.STOP,
+        allow_lossy: bool = False,
+        allow_empty_masks: bool = False,
+        progress: Progress | None = None,
     ) -> None:
         table = _read_table(Path(labels))
         self.label_columns = table.label_columns
@@ -61,8 +72,8 @@ class CsvSource(ListedSource):
             Path(folder),
             list_path=table.path,
             images=[table.image(row) for row in table.rows],
-            labels=_single(table) if len(table.label_columns) == 1 else _multi(table),
-            on_error=on_error,
+            labels=_labels(table),
+            options=MaskOptions(on_error=on_error, allow_empty=allow_empty_masks, progress=progress),
             allow_lossy=allow_lossy,
         )
 
@@ -76,13 +87,17 @@ class CsvSource(ListedSource):
             if sample_id not in places:
                 continue  # a mask
             index = places[sample_id]
-            label = self.labels[index]
-            values = [self.class_names[int(label)]] if label.ndim == 0 else [str(int(one)) for one in label]
-            cells = dict(zip(self.label_columns, values, strict=True)) | {"file": name}
+            cells = dict(zip(self.label_columns, self._cells(index), strict=True)) | {"file": name}
             if self.masks:
                 cells[_MASK] = names[self.masks[index]]
             writer.writerow([cells[one] for one in self._header])
         return stream.getvalue()
+
+    def _cells(self, index: int) -> list[str]:
+        label = self.labels[index]
+        if self.task is Task.SEGMENTATION:
+            return []
+        return [self.class_names[int(label)]] if label.ndim == 0 else [str(int(one)) for one in label]
 
 
 @dataclass(frozen=True)
@@ -121,10 +136,10 @@ def _read_table(path: Path) -> _Table:
         raise SourceError(f"{path}: cannot be read as a UTF-8 CSV file ({error}).") from error
     header = tuple(one.strip() for one in rows[0].cells) if rows else ()
     table = _Table(path, header, rows[1:])
-    if not table.label_columns or header[0] != "file" or len(set(header)) != len(header):
+    if len(header) < 2 or header[0] != "file" or len(set(header)) != len(header):
         raise SourceError(
-            f"{path}: the first line must be 'file,label' (or file and several labels, and perhaps mask), with commas, "
-            f"not {str(list(header))[:200]}."
+            f"{path}: the first line must be 'file,label' (or file and several labels, and perhaps mask) or "
+            f"'file,mask', with commas, not {str(list(header))[:200]}."
         )
     if not table.rows:
         raise SourceError(f"{path}: lists no image.")
@@ -132,6 +147,12 @@ def _read_table(path: Path) -> _Table:
         if len(row.cells) != len(header):
             raise SourceError(f"{path}: line {row.line} has {len(row.cells)} values, the header has {len(header)}.")
     return table
+
+
+def _labels(table: _Table) -> ListedLabels:
+    if not table.label_columns:
+        return ListedLabels.of_masks(len(table.rows))
+    return _single(table) if len(table.label_columns) == 1 else _multi(table)
 
 
 def _single(table: _Table) -> ListedLabels:

@@ -25,11 +25,14 @@ class Datalist:
         path: the file.
         section: name of the section.
         items: what it lists.
+        labels: what the file says of all classes, as it is there (Decathlon: an object of names by number); None
+            where it says nothing.
     """
 
     path: Path
     section: str
     items: tuple[Mapping[str, Any], ...]
+    labels: object = None
 
     def place(self, index: int) -> str:
         """Return where an item is, for messages."""
@@ -66,7 +69,7 @@ def read_datalist(path: Path, *, section: str | None = None) -> Datalist:
                 f"{path}: {name}[{index}]: is {str(item)[:80]!r}, without any label; protecting needs an object of "
                 '"image" and "label".'
             )
-    return Datalist(path, name, tuple(content[name]))
+    return Datalist(path, name, tuple(content[name]), content.get("labels"))
 
 
 def is_datalist(path: Path) -> bool:

@@ -17,7 +17,10 @@ from monai_unlearnable.sources.image_file import ImageFormat, ImageHeader
 from monai_unlearnable.sources.image_formats import HANDLED_KINDS, format_of
 from monai_unlearnable.sources.image_view import ImageView
 from monai_unlearnable.sources.labels import check_names, check_unique
+from monai_unlearnable.sources.mask_classes import MaskClasses
 from monai_unlearnable.sources.mask_labels import read_mask_labels
+from monai_unlearnable.sources.mask_presence import MaskOptions, find_classes, seen_classes
+from monai_unlearnable.sources.mask_reading import read_mask_classes
 from monai_unlearnable.sources.masks import check_mask
 from monai_unlearnable.sources.skipped import SkippedFile
 from monai_unlearnable.types import StoredValues
@@ -32,10 +35,11 @@ class ImageFileSource(Source):
 
     Args:
         folder: the folder that sample ids are relative to.
-        task: single-label or multi-label.
-        class_names: a name for each class or label column.
+        task: single-label, multi-label or segmentation.
+        class_names: a name for each class or label column; of segmentation those that are declared, or ().
         sample_ids: relative paths with ``/``.
-        labels: ``(n,)`` class indices or ``(n, classes)`` of 0/1, int64.
+        labels: ``(n,)`` class indices or ``(n, classes)`` of 0/1, int64; of segmentation they are not known yet: a
+            subclass calls ``_find_classes``, which reads every mask.
         masks: relative path of the mask of each image; empty where there are none.
         allow_lossy: take DICOM pixels that were compressed with loss; they are released without further loss.
 
@@ -70,6 +74,7 @@ class ImageFileSource(Source):
         self.labels = labels
         self.masks = masks
         self.allow_lossy = allow_lossy
+        self._declares_classes = bool(class_names)
         self._formats: dict[int, ImageFormat] = {}
         self._headers: dict[int, ImageHeader] = {}
         self._slices: dict[int, tuple[Path, ...]] = {}
@@ -87,7 +92,15 @@ class ImageFileSource(Source):
         mask = self.mask_path(index)
         if mask is None:
             return None
+        if self.task is Task.SEGMENTATION:
+            return self._classes_of_mask(index, len(self.class_names)).indices
         return read_mask_labels(mask, image=self.file(index), image_format=self._format(index))
+
+    def label(self, index: int) -> NDArray[np.int64]:
+        """Return the label of image ``index``, for segmentation from its mask; see :meth:`Source.label`."""
+        if self.task is not Task.SEGMENTATION:
+            return super().label(index)
+        return self._classes_of_mask(index, len(self.class_names)).indices.astype(np.int64)
 
     def check_mask(self, index: int) -> None:
         """Read the mask of image ``index``, if it has one, and check that it lies on the image's grid.
@@ -173,10 +186,35 @@ class ImageFileSource(Source):
                 raise SourceError(
                     f"{self.path}: no image of class {self.class_names[at]!r} can be read. The first: {reason}"
                 )
+        if self.task is Task.SEGMENTATION and not self._declares_classes and self.class_names:
+            self.class_names, labels = seen_classes(self.class_names, labels, where=self.path)
         self.sample_ids = tuple(self.sample_ids[index] for index in kept)
         self.labels, self.skipped = labels, (*self.skipped, *named)
         self.masks = tuple(self.masks[index] for index in kept) if self.masks else ()
         self._formats, self._headers, self._slices = {}, {}, {}
+
+    def _find_classes(self, options: MaskOptions) -> None:
+        """Read every mask of a segmentation set: names of the classes, labels, and images that are left out."""
+        declared = self.class_names
+        found = find_classes(
+            self.masks,
+            lambda index: self._classes_of_mask(index, len(declared) or None),
+            declared=declared,
+            options=options,
+            where=self.path,
+        )
+        self.class_names, self.labels = found.class_names, found.labels
+        if found.problems:
+            self._leave_out(found.problems)
+
+    def _classes_of_mask(self, index: int, class_count: int | None) -> MaskClasses:
+        return read_mask_classes(
+            self.path / self.masks[index],
+            image=self.file(index),
+            image_format=self._format(index),
+            image_space=self.shape(index)[1:],
+            class_count=class_count,
+        )
 
     def _format(self, index: int) -> ImageFormat:
         if index not in self._formats:

@@ -16,6 +16,7 @@ from monai_unlearnable.sources.base import Task
 from monai_unlearnable.sources.image_formats import HANDLED_KINDS, format_of
 from monai_unlearnable.sources.image_source import ImageFileSource
 from monai_unlearnable.sources.listed_paths import ListedName, check_inside, check_plain, check_twice
+from monai_unlearnable.sources.mask_presence import MaskOptions
 from monai_unlearnable.sources.masks import why_no_mask
 from monai_unlearnable.sources.skipped import OnError
 
@@ -43,14 +44,24 @@ class ListedLabels:
     """The labels of all images of a list.
 
     Attributes:
-        task: single-label or multi-label.
-        class_names: a name for each class or label column.
-        values: ``(n,)`` class indices or ``(n, classes)`` of 0/1, int64.
+        task: single-label, multi-label or segmentation.
+        class_names: a name for each class or label column; of segmentation those that the list declares, or ().
+        values: ``(n,)`` class indices or ``(n, classes)`` of 0/1, int64; of segmentation ``(n, 0)``, as masks tell.
     """
 
     task: Task
     class_names: tuple[str, ...]
     values: NDArray[np.int64]
+
+    @classmethod
+    def of_masks(cls, count: int, class_names: tuple[str, ...] = ()) -> ListedLabels:
+        """Return labels of a segmentation set, before its masks are read.
+
+        Args:
+            count: number of images.
+            class_names: those that the list declares.
+        """
+        return cls(Task.SEGMENTATION, class_names, np.zeros((count, 0), dtype=np.int64))
 
 
 class ListedSource(ImageFileSource, ABC):
@@ -61,7 +72,8 @@ class ListedSource(ImageFileSource, ABC):
         list_path: the list.
         images: what it names.
         labels: their labels, in the same order.
-        on_error: whether a file that is not there or of a kind that is not handled is fatal or left out.
+        options: how masks are taken; and whether a file that is not there or of a kind that is not handled is fatal
+            or left out.
         allow_lossy: take DICOM pixels that were compressed with loss.
 
     Attributes:
@@ -84,7 +96,7 @@ class ListedSource(ImageFileSource, ABC):
         list_path: Path,
         images: Sequence[ListedImage],
         labels: ListedLabels,
-        on_error: OnError,
+        options: MaskOptions,
         allow_lossy: bool,
     ) -> None:
         self.list_path = list_path
@@ -106,14 +118,16 @@ class ListedSource(ImageFileSource, ABC):
         )
         problems = {}
         for index, image in enumerate(images):
-            named, reason = _problem(image, folder)
-            if reason and on_error is OnError.STOP:
+            named, reason = _problem(image, folder, needs_mask=labels.task is Task.SEGMENTATION)
+            if reason and options.on_error is OnError.STOP:
                 raise SourceError(f"{named.where} {reason}")
             if reason:
                 kind = "" if named is image.file else f"its mask {named.name!r} "
                 problems[index] = f"{kind}{reason}"
         if problems:
             self._leave_out(problems)
+        if labels.task is Task.SEGMENTATION:
+            self._find_classes(options)
 
     @property
     def release_name(self) -> str:
@@ -163,12 +177,14 @@ def _check_names(images: Sequence[ListedImage], *, root: Path) -> None:
             raise SourceError(f"{image.mask.where} is an image of the list, too; a mask is released unchanged.")
 
 
-def _problem(image: ListedImage, root: Path) -> tuple[ListedName, str]:
+def _problem(image: ListedImage, root: Path, *, needs_mask: bool) -> tuple[ListedName, str]:
     path = root / image.file.name
     if not path.exists():
         return image.file, "is not there. Correct the name or take the line out."
     if format_of(path) is None:
         return image.file, f"is not an image ({HANDLED_KINDS}), nor the folder of a DICOM series."
+    if image.mask is not None and not image.mask.name and needs_mask:
+        return image.mask, f"is missing: {image.file.name!r} has none, and nothing else tells its label. Name one."
     if image.mask is not None:
         return image.mask, why_no_mask(image.mask.name, root, image=image.file.name)
     return image.file, ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,9 @@ from monai_unlearnable.sources.image_file import ImageFormat, StoredValues
 from monai_unlearnable.sources.image_formats import format_of
 from monai_unlearnable.sources.picture_file import PictureFile
 
-__all__ = ["read_mask_labels"]
+__all__ = ["read_mask_labels", "turned_to_image"]
+
+_Number = TypeVar("_Number", bound=np.integer)
 
 _NUMBER_MODES = ("1", "L", "P", "I;16")
 """Modes of pictures whose pixels are one number; those of colours are no labels."""
@@ -43,9 +45,31 @@ def read_mask_labels(mask: Path, *, image: Path, image_format: ImageFormat) -> N
         return _read_picture(mask)
     values = form.read(mask)
     labels = _as_labels(values[0]) if len(values) == 1 else None
-    ours, theirs = image_format.geometry(image), form.geometry(mask)
-    if labels is None or ours is None or theirs is None:
-        return labels
+    return None if labels is None else turned_to_image(labels, mask, form, image=image, image_format=image_format)
+
+
+def turned_to_image(
+    labels: NDArray[_Number], mask: Path, mask_format: ImageFormat, *, image: Path, image_format: ImageFormat
+) -> NDArray[_Number]:
+    """Swap and turn the axes of a mask so that they are those of its image, where both files say how they lie.
+
+    Args:
+        labels: ``(*space)`` of the mask.
+        mask: the mask's file.
+        mask_format: its reader.
+        image: the image's file, or the folder of its series.
+        image_format: reader of the image.
+
+    Returns:
+        ``(*space)`` of the image, if it lies on the grid of the mask.
+
+    Raises:
+        SourceError: a file cannot be read.
+    """
+    theirs = mask_format.geometry(mask)
+    ours = None if theirs is None else image_format.geometry(image)
+    if ours is None or theirs is None or not np.isfinite([ours, theirs]).all() or np.linalg.det(theirs) == 0:
+        return labels  # the check of masks says so
     return _turned(labels, np.linalg.inv(theirs) @ ours)
 
 
@@ -55,7 +79,7 @@ def _as_labels(values: StoredValues) -> NDArray[np.integer] | None:
     return cast("NDArray[np.integer]", values.astype(np.int64) if values.dtype.kind == "f" else values)
 
 
-def _turned(labels: NDArray[np.integer], between: NDArray[np.float64]) -> NDArray[np.integer]:
+def _turned(labels: NDArray[_Number], between: NDArray[np.float64]) -> NDArray[_Number]:
     """Swap and turn axes; ``between`` takes the image's indices to the mask's."""
     steps = np.rint(between[: labels.ndim, : labels.ndim]).astype(int)
     axes = [int(np.abs(steps[:, axis]).argmax()) for axis in range(labels.ndim)]

@@ -68,7 +68,7 @@ def test_multi_label(folder: Path) -> None:
         ("file,label\na.png,  \n", r"line 2: file 'a\.png' has no label\."),
         ("file,label\na.png,NaN\n", r"line 2: file 'a\.png' has no label \('NaN' stands for a missing one\)"),
         ("file;label\na.png;x\n", r"the first line must be 'file,label' .*, with commas, not \['file;label'\]"),
-        ("file,mask\na.png,deep/b.png\n", "the first line must be 'file,label'"),
+        ("mask,file\na.png,deep/b.png\n", r"the first line must be 'file,label' .* or 'file,mask', with commas"),
         ("file,label\n/a.png,x\n", "must be a plain path"),
         ("file,label\nout.png,x\n", r"line 2: file 'out\.png' is a link that leads out of set"),
         ("file,a,b\na.png,nan,1\n", "line 2, column 'a': value 'nan' is neither 0 nor 1"),

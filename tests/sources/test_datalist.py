@@ -82,10 +82,9 @@ def test_sections(folder: Path) -> None:
         _open(folder, both, section="test")
 
 
-def test_masks_of_a_segmentation_datalist_need_classes(folder: Path) -> None:
+def test_a_class_beside_a_mask_is_the_label(folder: Path) -> None:
     items = [{"image": "a.png", "label": "masks/a.png"}]
-    with pytest.raises(SourceError, match=r"training\[0\]: its label 'masks/a\.png' is a mask.*\"class\": 0"):
-        _open(folder, {"training": items})
+    assert _open(folder, {"training": items}).task is Task.SEGMENTATION
     source = _open(folder, {"training": [items[0] | {"class": "sick"}]})
     assert source.mask_path(0) == folder / "masks/a.png" and source.class_names == ("sick",)
     kept = _open(folder, {"training": [{"image": "a.png", "label": 4, "class": 1, "mask": "masks/a.png"}]})
