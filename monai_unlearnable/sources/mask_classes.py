@@ -22,6 +22,9 @@ BRIGHT_ABOVE = 127
 _LOSSY_COLOUR_LEVELS = 16
 """So far apart may compression with loss bring the three channels of one grey pixel."""
 
+_COUNTED_VOXELS = 1 << 20
+"""So many voxels are counted at once: counting takes eight bytes for each."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MaskNumbers:
@@ -106,10 +109,11 @@ def present_classes(indices: NDArray[np.uint8]) -> tuple[int, ...]:
         >>> present_classes(np.array([[2, 0], [2, 2]], dtype=np.uint8))
         (0, 2)
     """
-    is_there = np.zeros(MAXIMUM_MASK_CLASSES, dtype=np.bool_)
-    for part in indices:  # one part after the other, because indexing copies to eight bytes for each voxel
-        is_there[part] = True
-    return tuple(np.flatnonzero(is_there).tolist())
+    flat = indices.reshape(-1)
+    counts = np.zeros(MAXIMUM_MASK_CLASSES, dtype=np.int64)
+    for start in range(0, flat.size, _COUNTED_VOXELS):
+        counts += np.bincount(flat[start : start + _COUNTED_VOXELS], minlength=MAXIMUM_MASK_CLASSES)
+    return tuple(np.flatnonzero(counts).tolist())
 
 
 def _grey(numbers: MaskNumbers) -> NDArray[Any]:
@@ -120,14 +124,19 @@ def _grey(numbers: MaskNumbers) -> NDArray[Any]:
         return only
     if channels != 3 or not numbers.is_picture:
         raise Refused(f"holds {channels} channels; a mask holds one number for each voxel. Save it with one channel.")
-    apart = int((values.max(axis=0).astype(np.int64) - values.min(axis=0)).max())
+    first, second, third = values
+    most, least = (extreme(extreme(first, second), third) for extreme in (np.maximum, np.minimum))
+    apart = float(np.subtract(most, least, dtype=np.float64).max())
     if apart > (_LOSSY_COLOUR_LEVELS if numbers.is_lossy else 0):
         raise Refused(
-            f"holds colours (its channels are up to {apart} levels apart), which name no classes. Save it as class "
+            f"holds colours (its channels are up to {apart:g} levels apart), which name no classes. Save it as class "
             "indices 0, 1, 2, ... in one channel."
         )
-    grey: NDArray[Any] = np.rint(values.mean(axis=0)).astype(values.dtype) if numbers.is_lossy else values[0]
-    return grey
+    if apart == 0:
+        grey: NDArray[Any] = first
+        return grey
+    mean: NDArray[Any] = (first.astype(np.int64) + second + third + 1) // 3
+    return mean
 
 
 def _whole_numbers(grey: NDArray[Any]) -> NDArray[np.uint8]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from monai_unlearnable.sources.file_errors import errors_name
+from monai_unlearnable.sources.geometry import Affine
 from monai_unlearnable.sources.image_file import ImageFormat, StoredValues
 from monai_unlearnable.sources.image_formats import format_of
 from monai_unlearnable.sources.picture_file import PictureFile
@@ -45,32 +46,28 @@ def read_mask_labels(mask: Path, *, image: Path, image_format: ImageFormat) -> N
         return _read_picture(mask)
     values = form.read(mask)
     labels = _as_labels(values[0]) if len(values) == 1 else None
-    return None if labels is None else turned_to_image(labels, mask, form, image=image, image_format=image_format)
+    if labels is None:
+        return None
+    return turned_to_image(labels, image_affine=image_format.geometry(image), mask_affine=form.geometry(mask))
 
 
 def turned_to_image(
-    labels: NDArray[_Number], mask: Path, mask_format: ImageFormat, *, image: Path, image_format: ImageFormat
+    labels: NDArray[_Number], *, image_affine: Affine | None, mask_affine: Affine | None
 ) -> NDArray[_Number]:
     """Swap and turn the axes of a mask so that they are those of its image, where both files say how they lie.
 
     Args:
         labels: ``(*space)`` of the mask.
-        mask: the mask's file.
-        mask_format: its reader.
-        image: the image's file, or the folder of its series.
-        image_format: reader of the image.
+        image_affine: where the voxels of the image lie; None where its file does not say.
+        mask_affine: where those of the mask lie.
 
     Returns:
         ``(*space)`` of the image, if it lies on the grid of the mask.
-
-    Raises:
-        SourceError: a file cannot be read.
     """
-    theirs = mask_format.geometry(mask)
-    ours = None if theirs is None else image_format.geometry(image)
-    if ours is None or theirs is None or not np.isfinite([ours, theirs]).all() or np.linalg.det(theirs) == 0:
-        return labels  # the check of masks says so
-    return _turned(labels, np.linalg.inv(theirs) @ ours)
+    affines = [one for one in (image_affine, mask_affine) if one is not None]
+    if len(affines) < 2 or not np.isfinite(affines).all() or np.linalg.det(affines[1]) == 0:
+        return labels
+    return _turned(labels, np.linalg.inv(affines[1]) @ affines[0])
 
 
 def _as_labels(values: StoredValues) -> NDArray[np.integer] | None:

@@ -12,10 +12,12 @@ from PIL import Image
 
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.file_errors import Refused, errors_name
+from monai_unlearnable.sources.geometry import ImageGeometry
 from monai_unlearnable.sources.image_file import ImageFormat
 from monai_unlearnable.sources.image_formats import format_of
 from monai_unlearnable.sources.mask_classes import MaskClasses, MaskNumbers, classes_of
 from monai_unlearnable.sources.mask_labels import turned_to_image
+from monai_unlearnable.sources.masks import check_grid
 from monai_unlearnable.sources.picture_file import PictureFile
 from monai_unlearnable.sources.pictures import MAXIMUM_PIXELS
 from monai_unlearnable.sources.png_chunks import parse_header
@@ -32,8 +34,6 @@ def read_mask_classes(
 ) -> MaskClasses:
     """Read a mask as classes, see :func:`~monai_unlearnable.sources.mask_classes.classes_of`, on its image's voxels.
 
-    That both lie in the same place is for :func:`~monai_unlearnable.sources.masks.check_mask` to say.
-
     Args:
         mask: the mask's file.
         image: the image's file, or the folder of its series.
@@ -42,8 +42,8 @@ def read_mask_classes(
         class_count: how many classes the set has; None where that is not known yet.
 
     Raises:
-        SourceError: a file cannot be read, the mask holds something else than classes of the set, or has other sizes
-            than its image.
+        SourceError: a file cannot be read, the mask holds something else than classes of the set, or lies on
+            another grid than its image.
     """
     form = format_of(mask)
     if form is None:
@@ -53,11 +53,11 @@ def read_mask_classes(
         found = classes_of(numbers, class_count=class_count)
     except Refused as error:
         raise SourceError(f"{mask}: {error}") from error
-    indices = turned_to_image(found.indices, mask, form, image=image, image_format=image_format)
-    if indices.shape != image_space:
-        raise SourceError(
-            f"{mask}: does not fit its image {image.name}: its size is {indices.shape}, the image has {image_space}."
-        )
+    ours, theirs = image_format.geometry(image), form.geometry(mask)
+    image_grid = ImageGeometry.on_grid(image_space, ours)
+    mask_grid = ImageGeometry.on_grid(found.indices.shape, theirs)
+    check_grid(mask, mask_grid, image, image_grid, image_format=image_format)
+    indices = turned_to_image(found.indices, image_affine=image_grid.affine, mask_affine=mask_grid.affine)
     return MaskClasses(indices, found.is_dark_and_bright)
 
 

@@ -16,7 +16,7 @@ from monai_unlearnable.sources.image_formats import format_of
 from monai_unlearnable.sources.picture_file import PictureFile
 from monai_unlearnable.sources.pictures import MAXIMUM_PIXELS
 
-__all__ = ["check_mask", "why_no_mask"]
+__all__ = ["check_grid", "check_mask", "why_no_mask"]
 
 _KINDS = "PNG, JPEG, BMP, TIFF, NIfTI, MetaImage (.mha) and NRRD"
 
@@ -59,12 +59,27 @@ def check_mask(mask: Path, *, image_space: tuple[int, ...], image: Path, image_f
         space, geometry = _read_picture(mask), None
     else:
         space, geometry = form.read(mask).shape[1:], form.geometry(mask)
-    theirs = image_format.geometry(image)
-    reason = why_apart(
-        ImageGeometry.on_grid(image_space, theirs),
-        ImageGeometry.on_grid(space, geometry),
-        same_axes=not isinstance(image_format, DicomImage | DicomSeries),
-    )
+    theirs = ImageGeometry.on_grid(image_space, image_format.geometry(image))
+    check_grid(mask, ImageGeometry.on_grid(space, geometry), image, theirs, image_format=image_format)
+
+
+def check_grid(
+    mask: Path, mask_grid: ImageGeometry, image: Path, image_grid: ImageGeometry, *, image_format: ImageFormat
+) -> None:
+    """Check that the grid of a mask is that of its image.
+
+    Args:
+        mask: the mask's file.
+        mask_grid: where its voxels lie.
+        image: the image's file, or the folder of its series.
+        image_grid: where its voxels lie.
+        image_format: reader of the image.
+
+    Raises:
+        SourceError: it is another one.
+    """
+    # DICOM has its axes in another order than the formats of masks.
+    reason = why_apart(image_grid, mask_grid, same_axes=not isinstance(image_format, DicomImage | DicomSeries))
     if reason:
         raise SourceError(f"{mask}: does not fit its image {image.name}: {reason}.")
 
