@@ -56,6 +56,7 @@ class Built:
     source_path: Path
     labels: Path | None = None
     configuration: Mapping[str, Any] = field(default_factory=lambda: {"seed": SEED, "radius": "8 levels"})
+    allow_empty_masks: bool = False
 
     @property
     def release(self) -> Path:
@@ -66,7 +67,7 @@ class Built:
         return self.root / "ledger"
 
     def source(self) -> Source:
-        return open_source(self.source_path, self.labels)
+        return open_source(self.source_path, self.labels, allow_empty_masks=self.allow_empty_masks)
 
     def write(
         self,

@@ -183,8 +183,8 @@ def test_kvasir(shared_data: Path, tmp_path: Path) -> None:
     assert len(source) == 6 and source.labels.tolist() == [[1, 1]] * 6
     source.check_readable()
     for index in range(6):
-        number = source.sample_ids[index][-8:-4]
-        assert source.masks[index] == f"masks/mask_{number}.jpg"
+        digits = source.sample_ids[index][-8:-4]
+        assert source.masks[index] == f"masks/mask_{digits}.jpg"
         expected = np.asarray(Image.open(tmp_path / source.masks[index]).convert("L")) > 127
         assert np.array_equal(source.label(index), expected)
         assert source.shape(index)[1:] == expected.shape

@@ -88,6 +88,7 @@ def test_datalist_without_declared_classes(folder: Path) -> None:
 def test_datalist_of_the_decathlon(folder: Path) -> None:
     path = write_datalist(folder, EVERY, labels=DECLARED, name="secret", modality={"0": "MRI"})
     source = open_source(folder, path)
+    assert isinstance(source, DatalistSource)
     check(source, tuple(DECLARED.values()))
     text = source.list_text({f"{one}.png": f"{one}.png" for one in NAMES} | {f"seg/{one}.png": one for one in NAMES})
     assert json.loads(text) == {
