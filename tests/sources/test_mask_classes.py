@@ -81,6 +81,8 @@ def test_channels_that_agree_are_grey() -> None:
     grey = [[0, 1], [2, 2]]
     assert indices_of([grey] * 3, picture=True) == grey
     assert indices_of([[[200, 9]], [[216, 0]], [[207, 16]]], picture=True, lossy=True) == [[1, 0]]
+    means = [[[128, 128]], [[128, 127]], [[127, 127]]]  # 127.67 and 127.33
+    assert indices_of(means, picture=True, lossy=True) == [[1, 0]]
 
 
 REFUSED: list[tuple[MaskNumbers, int | None, str]] = [

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -130,6 +130,9 @@ def test_refuses(tmp_path: Path) -> None:
 stems = st.text(st.sampled_from("ab_019"), min_size=1, max_size=5)
 
 
+@example(images={"a_1", "b_1"}, masks={"1"})
+@example(images={"a_1"}, masks={"b_1", "1"})
+@example(images={"a_1", "b_9"}, masks={"b_01", "a_9"})
 @given(images=st.sets(stems, min_size=1, max_size=6), masks=st.sets(stems, max_size=6))
 def test_pairs_are_by_name_or_else_by_a_number_that_is_unique(images: set[str], masks: set[str]) -> None:
     found = pair_by_name([f"{one}.png" for one in images], [f"{one}.nii.gz" for one in masks], where=Path("set"))
