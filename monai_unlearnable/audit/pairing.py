@@ -70,9 +70,11 @@ def open_data(
         SourceError: a source cannot be read, or holds another kind of labels.
         ReleaseError: no released image has a clean original.
     """
-    released = open_source(release)
+    released = open_source(release, allow_empty_masks=True)
     # What cannot be listed is not in the release either, and what was compressed with loss can be read.
-    original = list_source(clean, labels, section=section, on_error=OnError.SKIP, allow_lossy=True)
+    original = list_source(
+        clean, labels, section=section, on_error=OnError.SKIP, allow_lossy=True, allow_empty_masks=True
+    )
     if released.task is not original.task:
         raise ReleaseError(
             f"{released.path}: its labels are {released.task.value}, the clean source's "
@@ -147,7 +149,7 @@ def _stem(sample_id: str) -> str:
 def _open_test(test: str | Path) -> Source:
     where = Path(test)
     is_archive = where.suffix.lower() == ".npz" or (where.is_dir() and any(where.glob("*.npz")))
-    return open_source(where, split="test" if is_archive else "train")
+    return open_source(where, split="test" if is_archive else "train", allow_empty_masks=True)
 
 
 def _with_test(

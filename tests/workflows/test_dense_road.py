@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from monai_unlearnable.audit import audit_release
+from monai_unlearnable.audit.victims import DENSE_RECIPE
 from monai_unlearnable.dense_networks import small_unet
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.perturbations import ContourBand
@@ -83,6 +85,25 @@ def test_masks_are_labels_like_any_other(name: str, make: Any, tmp_path: Path) -
     assert changed > 0
     assert verify_release(tmp_path / "release", tmp_path / "ledger").held
     assert restore_release(tmp_path / "release", tmp_path / "ledger", tmp_path / "back").held
+
+
+def test_healthy_images_may_be_taken(tmp_path: Path) -> None:
+    source = pictures(tmp_path / "source")
+    empty = source / "masks" / "mask_002.jpg"
+    Image.fromarray(np.zeros((33, 50), dtype=np.uint8)).save(empty)
+    with pytest.raises(SourceError, match="mask_002.jpg"):
+        road(source, tmp_path, SyntheticRecipe())
+    report = protect(
+        source,
+        output=tmp_path / "release",
+        ledger=tmp_path / "ledger",
+        recipe=SyntheticRecipe(),
+        allow_empty_masks=True,
+    )
+    assert report.held and report.class_counts == {"0": 6, "1": 5}
+    recipe = replace(DENSE_RECIPE, epochs=1, batch_size=2, image_size_px=16)
+    audit = audit_release(tmp_path / "release", clean=source, output=tmp_path / "report", recipes=(recipe,), seeds=1)
+    assert audit.counts["released"] == 6
 
 
 def test_synthetic_patterns_differ_inside_and_outside(tmp_path: Path) -> None:
