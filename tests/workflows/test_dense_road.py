@@ -91,7 +91,7 @@ def test_healthy_images_may_be_taken(tmp_path: Path) -> None:
     source = pictures(tmp_path / "source")
     empty = source / "masks" / "mask_002.jpg"
     Image.fromarray(np.zeros((33, 50), dtype=np.uint8)).save(empty)
-    with pytest.raises(SourceError, match="mask_002.jpg"):
+    with pytest.raises(SourceError, match=r"mask_002\.jpg"):
         road(source, tmp_path, SyntheticRecipe())
     report = protect(
         source,
