@@ -28,7 +28,6 @@ __all__ = ["DENSE_VICTIMS", "VICTIMS", "choose_victims", "run_audit"]
 
 _SMALLEST_DENSENET_PX = 32
 _DENSE_PICTURE_PX = 128
-_MULTIPLE_PX = 8
 
 VICTIMS: Mapping[str, VictimRecipe] = MappingProxyType(
     {
@@ -146,10 +145,6 @@ def _fitted_victims(
 def _size_for(data: AuditData) -> int | None:
     # A release has the shapes of its originals. Clean images that it lacks may be damaged; nothing reads them.
     seen = [data.release, *([] if data.test is data.clean else [data.test])]
-    size = common_size_px(*seen)
-    if size is None or data.clean.task is not Task.SEGMENTATION:
-        return size
-    sides = [side for source in seen for index in range(len(source)) for side in source.shape(index)[1:]]
-    # Every pixel costs a segmentation victim time, so small images of several sizes are not blown up.
-    largest = -(-max(sides) // _MULTIPLE_PX) * _MULTIPLE_PX
-    return min(largest, _DENSE_PICTURE_PX if len(data.release.shape(0)) == 3 else size)
+    if data.clean.task is Task.SEGMENTATION and len(data.release.shape(0)) == 3:
+        return common_size_px(*seen, largest_px=_DENSE_PICTURE_PX)
+    return common_size_px(*seen)

@@ -141,8 +141,7 @@ def _add_protect(verb: argparse.ArgumentParser) -> None:
         "--surrogate-size-px",
         type=_size,
         metavar="N",
-        help="size the surrogate sees images at (default: their own; for large ones or several sizes 96, "
-        "or 128 for pictures with masks; images with masks are not enlarged)",
+        help="size the surrogate sees images at (default: their own; up to 96 for large ones or several sizes)",
     )
     add_dicom(verb)
     _add_machine(verb)
@@ -218,8 +217,8 @@ def _add_audit(verb: argparse.ArgumentParser) -> None:
         "--victim-size-px",
         type=_size,
         metavar="N",
-        help="size victims see images at (default: their own; for large ones or several sizes 96, "
-        "or 128 for pictures with masks; images with masks are not enlarged)",
+        help="size victims see images at (default: their own; up to 96 for large ones or several sizes, up to 128 for "
+        "pictures with masks)",
     )
     verb.add_argument(
         "--epochs", type=_positive, default=20, metavar="N", help="passes of a training (default: %(default)s)"

@@ -13,6 +13,8 @@ __all__ = ["common_size_px", "fit_recipe"]
 
 _COMMON_SIZE_PX = 96
 _LARGEST_NATIVE_PX = 128
+_MULTIPLE_PX = 8
+_SMALLEST_SIZE_PX = 16
 
 
 def fit_recipe(recipe: Recipe, images: Source) -> Recipe:
@@ -64,15 +66,19 @@ def _first_others(images: Source, kind: Callable[[tuple[int, ...]], int]) -> str
     return f"{images.sample_ids[0]} has shape {first}, {images.sample_ids[other]} has {images.shape(other)}"
 
 
-def common_size_px(*sources: Source) -> int | None:
+def common_size_px(*sources: Source, largest_px: int = _COMMON_SIZE_PX) -> int | None:
     """Return the size at which a network looks at images of several sizes, or of more than 128 pixels.
 
     Args:
         sources: whose images one network looks at.
+        largest_px: size for large images. Small ones of several sizes are not enlarged beyond their longest side.
 
     Returns:
-        96, or None where the network can look at the native grid.
+        ``largest_px`` or the longest side, rounded up to eight pixels; None where the network can look at the native
+        grid.
     """
     spaces = {source.shape(index)[1:] for source in sources for index in range(len(source))}
-    large = any(size > _LARGEST_NATIVE_PX for space in spaces for size in space)
-    return _COMMON_SIZE_PX if large or len(spaces) > 1 else None
+    longest = max(size for space in spaces for size in space)
+    if longest <= _LARGEST_NATIVE_PX and len(spaces) == 1:
+        return None
+    return min(largest_px, max(_SMALLEST_SIZE_PX, -(-longest // _MULTIPLE_PX) * _MULTIPLE_PX))

@@ -33,7 +33,8 @@ def find_differences(kept: Mapping[str, Any], given: Mapping[str, Any], *, prefi
     """
     wanted = json.loads(json.dumps(dict(given)))
     found: list[str] = []
-    for name in sorted(kept.keys() | wanted.keys()):
+    # What both have comes first: another method lacks many settings, and its name says more than they do.
+    for name in sorted(kept.keys() | wanted.keys(), key=lambda one: ((one in kept) != (one in wanted), one)):
         mine, other = kept.get(name, _ABSENT), wanted.get(name, _ABSENT)
         if isinstance(mine, Mapping) and isinstance(other, Mapping):
             found += find_differences(mine, other, prefix=f"{prefix}{name}.")

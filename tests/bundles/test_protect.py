@@ -135,7 +135,7 @@ def test_pictures_of_several_sizes_are_seen_at_one(tmp_path: Path) -> None:
     for path in sorted(source.rglob("*.png"))[::2]:
         Image.fromarray(np.asarray(Image.open(path))[:20]).save(path)
     assert_same(tmp_path, source, ("protect",), *QUICK["error_minimizing"])
-    assert recorded(tmp_path / "ledger")["settings"]["seen_size_px"] == 96
+    assert recorded(tmp_path / "ledger")["settings"]["seen_size_px"] == 32
 
 
 def test_patterns_of_pictures_of_several_sizes_are_drawn_at_one(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_patterns_of_pictures_of_several_sizes_are_drawn_at_one(tmp_path: Path) 
     for path in sorted(source.rglob("*.png"))[::2]:
         Image.fromarray(np.asarray(Image.open(path))[:20]).save(path)
     assert_same(tmp_path, source, ("protect", "synthetic"), SyntheticRecipe(), {})
-    assert recorded(tmp_path / "ledger")["settings"]["seen_size_px"] == 96
+    assert recorded(tmp_path / "ledger")["settings"]["seen_size_px"] == 32
 
 
 def test_csv_of_labels(tmp_path: Path, folders: Path) -> None:

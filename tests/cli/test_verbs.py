@@ -153,8 +153,8 @@ def test_audit_of_several_sizes_chooses_one(synthetic: Command, command: Command
     assert synthetic(_several_sizes(), *PLACES).code == 0
     words = ("audit", "release", "--clean", "sizes", "--seeds", "1", "--epochs", "1")
     chosen = command(*words, "--output", "report", "--json")
-    assert '"image_size_px": 96' in chosen.out
-    assert "victims look at them at 96 px (--victim-size-px)" in chosen.err
+    assert '"image_size_px": 24' in chosen.out
+    assert "victims look at them at 24 px (--victim-size-px)" in chosen.err
     given = command(*words, "--output", "other", "--victim-size-px", "12", "--json")
     assert '"image_size_px": 12' in given.out and given.err == ""
 

@@ -21,9 +21,9 @@ def test_each_difference_is_named_with_both_values() -> None:
     assert find_differences(kept, given) == [
         "deep.a is 'x' there and 'y' here",
         "flat is {'b': 1} there and 3 here",
+        "steps is 20 there and 5 here",
         "gone is 1 there and not set here",
         "new is not set there and [1] here",
-        "steps is 20 there and 5 here",
     ]
 
 

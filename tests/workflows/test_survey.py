@@ -80,7 +80,13 @@ def test_progress_counts_to_the_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("shapes", "size"),
-    [(((9, 9), (9, 9)), None), (((9, 9), (9, 8)), 96), (((128, 9), (128, 9)), None), (((129, 9), (129, 9)), 96)],
+    [
+        (((9, 9), (9, 9)), None),
+        (((9, 9), (9, 8)), 16),
+        (((9, 29), (9, 8)), 32),
+        (((128, 9), (128, 9)), None),
+        (((129, 9), (129, 9)), 96),
+    ],
 )
 def test_one_size_for_several_or_large(shapes: tuple[tuple[int, ...], ...], size: int | None, tmp_path: Path) -> None:
     source = _sizes(tmp_path, *shapes)
@@ -97,7 +103,7 @@ def test_one_size_for_several_or_large(shapes: tuple[tuple[int, ...], ...], size
 
 def test_sizes_of_two_sources_count_together(tmp_path: Path) -> None:
     small, large = _sizes(tmp_path / "x", (9, 9), (9, 9)), _sizes(tmp_path / "y", (12, 12), (12, 12))
-    assert common_size_px(small) is None and common_size_px(small, large) == 96
+    assert common_size_px(small) is None and common_size_px(small, large) == 16
 
 
 def test_settings_are_plain_values() -> None:
