@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
@@ -26,10 +27,10 @@ from monai_unlearnable.workflows import (
     protect,
 )
 from tests.bundles.running import BUNDLES, contents, make_workflow, run_bundle
-from tests.workflows.test_dense_road import pictures
+from tests.workflows.test_dense_road import pictures, volumes
 
 BUNDLE = BUNDLES / "segmentation_protection"
-METADATA = str(BUNDLE / "configs/metadata.json")
+VOLUMES = BUNDLES / "volume_protection"
 UNUSED_READER = "ignore:NvImgCodecPydicomReader:UserWarning"
 CASES: dict[str, tuple[tuple[str, ...], Recipe, dict[str, Any]]] = {
     "error_minimizing": (
@@ -64,8 +65,19 @@ def test_same_seed_gives_the_files_of_the_recipe(name: str, region: str | None, 
     assert verify_release(tmp_path / "bundle", tmp_path / "ledger").held
 
 
-def test_defaults_are_those_of_the_recipe() -> None:
-    parser, recipe = make_workflow("protect", bundle=BUNDLE).parser, ErrorMinimizingRecipe()
+@pytest.mark.parametrize("name", CASES)
+def test_volumes_too(name: str, tmp_path: Path) -> None:
+    configs, recipe, overrides = CASES[name]
+    source = volumes(tmp_path / "source")
+    places = {"dataset": source, "output": tmp_path / "bundle", "ledger": tmp_path / "ledger", "seed": 2**40 + 7}
+    run_bundle(*configs, bundle=VOLUMES, **places, **overrides)
+    protect(source, output=tmp_path / "package", ledger=tmp_path / "other", recipe=recipe, seed=2**40 + 7)
+    assert contents(tmp_path / "bundle") == contents(tmp_path / "package")
+
+
+@pytest.mark.parametrize("bundle", [BUNDLE, VOLUMES], ids=["pictures", "volumes"])
+def test_defaults_are_those_of_the_recipe(bundle: Path) -> None:
+    parser, recipe = make_workflow("protect", bundle=bundle).parser, ErrorMinimizingRecipe()
     said = {
         "data_loader#batch_size": recipe.batch_size,
         "largest_patch_values": recipe.largest_patch_values,
@@ -88,7 +100,7 @@ def test_defaults_are_those_of_the_recipe() -> None:
     assert [parser["network_def"]["_target_"]] == recipe.describe()["dense_networks"]
     assert parser.get_parsed_content("objective") == DenseObjective()
     assert recipe.start == Stripes()
-    targeted, own = make_workflow("protect", "targeted", bundle=BUNDLE).parser, TargetedAdversarialRecipe()
+    targeted, own = make_workflow("protect", "targeted", bundle=bundle).parser, TargetedAdversarialRecipe()
     assert (targeted["handlers#0#epochs"], targeted["perturbation#steps"]) == (own.surrogate_epochs, own.steps)
     assert targeted["perturbation#restarts"] == own.restarts and targeted["surrogate_loader#clean"]
 
@@ -135,13 +147,29 @@ def test_train_then_run(source: Path, tmp_path: Path) -> None:
         assert mask.shape == (32, 24) and set(np.unique(mask)) <= {0, 1}
 
 
-def test_metadata_fits_our_schema_and_the_network() -> None:
-    schema = BUNDLE / "docs/metadata.schema.json"
+@pytest.mark.filterwarnings(UNUSED_READER)
+def test_train_then_run_on_volumes(tmp_path: Path) -> None:
+    source, victim, predictions = volumes(tmp_path / "source"), tmp_path / "victim", tmp_path / "predictions"
+    short: dict[str, Any] = {"train#trainer#max_epochs": 1, "image_size_px": [16, 16, 16]}
+    run_bundle("train", bundle=VOLUMES, dataset_dir=source, test_dir=source, output_dir=victim, **short)
+    places = {"dataset_dir": source / "images", "checkpoint": victim / "model.pt", "output_dir": predictions}
+    run_bundle("inference", bundle=VOLUMES, **places, pattern="*.nii", image_size_px=[16, 16, 16])
+    found = sorted(predictions.rglob("*.nii.gz"))
+    assert len(found) == 4
+    for path, volume in zip(found, sorted((source / "images").iterdir()), strict=True):
+        mask, image = (nib.Nifti1Image.from_filename(one) for one in (path, volume))
+        assert mask.shape == image.shape and np.allclose(mask.affine, image.affine)
+        assert set(np.unique(mask.get_fdata())) <= {0, 1, 2}
+
+
+@pytest.mark.parametrize("bundle", [BUNDLE, VOLUMES], ids=["pictures", "volumes"])
+def test_metadata_fits_our_schema_and_the_network(bundle: Path) -> None:
+    schema, metadata = bundle / "docs/metadata.schema.json", str(bundle / "configs/metadata.json")
     sha256 = hashlib.sha256(schema.read_bytes()).hexdigest()
-    verify_metadata(meta_file=METADATA, filepath=schema, hash_val=sha256, hash_type="sha256")
+    verify_metadata(meta_file=metadata, filepath=schema, hash_val=sha256, hash_type="sha256")
     for name in ("train", "inference"):
-        config = str(BUNDLE / f"configs/{name}.yaml")
-        verify_net_in_out("network_def", meta_file=METADATA, config_file=config, device="cpu")
+        config = str(bundle / f"configs/{name}.yaml")
+        verify_net_in_out("network_def", meta_file=metadata, config_file=config, device="cpu")
 
 
 @pytest.mark.filterwarnings(UNUSED_READER)
