@@ -77,7 +77,7 @@ QUICK: dict[str, tuple[Recipe, dict[str, Any]]] = {
 
 
 def stripes(written: dict[str, Any]) -> Stripes:
-    assert written == {"_target_": "monai_unlearnable.perturbations.Stripes", "view_px": "@seen_size_px"}
+    assert written == {"_target_": "monai_unlearnable.perturbations.Stripes", "view_px": "@pattern_size_px"}
     return Stripes()
 
 
@@ -143,7 +143,7 @@ def test_patterns_of_pictures_of_several_sizes_are_drawn_at_one(tmp_path: Path) 
     for path in sorted(source.rglob("*.png"))[::2]:
         Image.fromarray(np.asarray(Image.open(path))[:20]).save(path)
     assert_same(tmp_path, source, ("protect", "synthetic"), SyntheticRecipe(), {})
-    assert recorded(tmp_path / "ledger")["settings"]["seen_size_px"] == 32
+    assert recorded(tmp_path / "ledger")["settings"]["pattern_size_px"] == 16
 
 
 def test_csv_of_labels(tmp_path: Path, folders: Path) -> None:

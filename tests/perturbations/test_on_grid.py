@@ -69,7 +69,7 @@ def test_lowers_the_loss_of_the_whole_image(space: tuple[int, ...], dense: bool)
         assert bool(BUDGET.contains(delta, work.image).all())
         aim = work if isinstance(inner, ErrorMinimizing) else _aimed(work, inner)
         assert bool((losses(model, aim, delta, inner) < losses(model, aim, torch.zeros_like(delta), inner)).all())
-        assert method.describe() == inner.describe() | {"grid_px": 8}
+        assert method.describe() == inner.describe() | {"seen_px": 8}
 
 
 def _aimed(work: PerturbationBatch, method: TargetedAdversarial) -> PerturbationBatch:
@@ -82,8 +82,8 @@ def test_is_constant_over_the_pixels_that_become_one() -> None:
     delta = OnGrid(perturbation=ErrorMinimizing(budget=BUDGET, steps=3), size_px=8).improve(
         work, surrogate=surrogate(2)
     )
-    rows, columns = (torch.arange(size) * 8 // size for size in (40, 33))
-    coarse = functional.interpolate(delta, size=(8, 8), mode="nearest-exact")
+    rows, columns = (torch.arange(size) * 4 // size for size in (40, 33))
+    coarse = functional.interpolate(delta, size=(4, 4), mode="nearest-exact")
     assert torch.equal(delta, coarse[:, :, rows][:, :, :, columns])
 
 
@@ -107,7 +107,7 @@ def test_an_l2_ball_is_that_of_the_image() -> None:
 
 def test_small_images_are_worked_on_as_they_are() -> None:
     inner, model = ErrorMinimizing(budget=BUDGET, steps=3), surrogate(2)
-    work = batch((8, 30))
+    work = batch((4, 30))
     expected = inner.improve(work, surrogate=model)
     assert torch.equal(OnGrid(perturbation=inner, size_px=8).improve(work, surrogate=model), expected)
     assert on_grid(inner, None) is inner

@@ -62,7 +62,8 @@ def test_of_images_below_the_viewed_size_stay_on_their_pixels() -> None:
 
 
 def test_a_viewed_size_is_taken_over_once() -> None:
-    assert Stripes().seen_at(96) == Stripes(view_px=96)
+    assert Stripes().seen_at(96) == Stripes(view_px=48) and Stripes().seen_at(9) == Stripes(view_px=8)
+    assert Stripes().seen_at(None) == Stripes()
     assert Stripes(view_px=64).seen_at(96) == Stripes(view_px=64)
     assert Blocks().seen_at(96) == Blocks()
 

@@ -91,12 +91,13 @@ def test_progress_counts_to_the_end(tmp_path: Path) -> None:
 def test_one_size_for_several_or_large(shapes: tuple[tuple[int, ...], ...], size: int | None, tmp_path: Path) -> None:
     source = _sizes(tmp_path, *shapes)
     assert common_size_px(source) == size
-    fitted = ErrorMinimizingRecipe(surrogate_size_px=size, start=Stripes(view_px=size))
+    drawn = None if size is None else size // 2
+    fitted = ErrorMinimizingRecipe(surrogate_size_px=size, start=Stripes(view_px=drawn))
     assert fit_recipe(ErrorMinimizingRecipe(), source) == fitted
     own = ErrorMinimizingRecipe(surrogate_size_px=32)
-    assert fit_recipe(own, source) == ErrorMinimizingRecipe(surrogate_size_px=32, start=Stripes(view_px=32))
+    assert fit_recipe(own, source) == ErrorMinimizingRecipe(surrogate_size_px=32, start=Stripes(view_px=16))
     assert fit_recipe(replace(own, start=None), source) == replace(own, start=None)
-    assert fit_recipe(SyntheticRecipe(), source) == SyntheticRecipe(patterns=Stripes(view_px=size))
+    assert fit_recipe(SyntheticRecipe(), source) == SyntheticRecipe(patterns=Stripes(view_px=drawn))
     blocks = SyntheticRecipe(patterns=Blocks())
     assert fit_recipe(blocks, source) == blocks
 
