@@ -24,6 +24,7 @@ def descend(
     *,
     steps: int,
     step_size_levels: LevelNumber,
+    enough: float | None = None,
     on_step: StepHook | None = None,
 ) -> tuple[Deltas, PerSample]:
     """Lower ``loss(image + delta)`` by projected steepest descent and keep the best delta seen.
@@ -37,6 +38,8 @@ def descend(
         budget: keeps every delta inside its ball and its image's range.
         steps: number of steps, at least 1.
         step_size_levels: length of a step in the budget's norm, in levels; of all images or of each.
+        enough: a delta whose loss (summed over the images that share it) is at most this is not moved any further: a
+            step of a fixed length would change it as much for hardly any gain as for a large one. None moves all.
         on_step: called with INNER_ITERATION_STARTED before and INNER_ITERATION_COMPLETED after every step.
 
     Returns:
@@ -55,13 +58,17 @@ def descend(
         with torch.set_grad_enabled(not last):
             losses = loss(batch.apply(delta, budget)).float()
         best, best_loss = _keep_better(batch, delta.detach(), losses.detach(), best, best_loss)
-        if not last:
-            _tell(on_step, IterationEvents.INNER_ITERATION_STARTED)
-            (gradient,) = torch.autograd.grad(losses.sum(), delta)
-            _require_finite(gradient, batch)
-            step_levels = per_sample(step_size_levels, gradient)
-            delta = batch.project(delta.detach() - step_levels * budget.steepest(gradient), budget)
-            _tell(on_step, IterationEvents.INNER_ITERATION_COMPLETED)
+        moving = None if enough is None else batch.sum_by_delta(losses.detach()) > enough
+        if last or (moving is not None and not bool(moving.any())):
+            break
+        _tell(on_step, IterationEvents.INNER_ITERATION_STARTED)
+        (gradient,) = torch.autograd.grad(losses.sum(), delta)
+        _require_finite(gradient, batch)
+        move = per_sample(step_size_levels, gradient) * budget.steepest(gradient)
+        if moving is not None:
+            move = move * moving.to(move).reshape(-1, *[1] * (move.ndim - 1))
+        delta = batch.project(delta.detach() - move, budget)
+        _tell(on_step, IterationEvents.INNER_ITERATION_COMPLETED)
     return best, best_loss
 
 

@@ -33,6 +33,7 @@ class ErrorMinimizing(Perturbation):
         step_share: length of a step as a share of the radius (0.1 in the literature); never below one level, so
             that a step survives the rounding between passes.
         objective: the loss that is lowered.
+        enough_loss: images whose loss is at most this are left as they are; None works on all.
     """
 
     name: ClassVar[str] = "error_minimizing"
@@ -41,6 +42,7 @@ class ErrorMinimizing(Perturbation):
     steps: int = 20
     step_share: float = 0.1
     objective: Objective = field(default_factory=SingleLabelObjective)
+    enough_loss: float | None = None
 
     def __post_init__(self) -> None:
         require_steps(self.steps, self.step_share)
@@ -60,6 +62,7 @@ class ErrorMinimizing(Perturbation):
             budget,
             steps=self.steps,
             step_size_levels=step_levels(budget, self.step_share),
+            enough=self.enough_loss,
             on_step=on_step,
         )
         return delta
@@ -71,6 +74,7 @@ class ErrorMinimizing(Perturbation):
             "steps": self.steps,
             "step_share": self.step_share,
             "objective": type(self.objective).__name__,
+            "enough_loss": self.enough_loss,
             "budget": self.budget.describe(),
         }
 

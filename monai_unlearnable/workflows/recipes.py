@@ -91,6 +91,8 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
             pattern leads the deltas away from it.
         stop_error: surrogate error on the protected images at which the rounds end.
         dense_stop_error: the same where labels are masks: 1 - Dice.
+        dense_enough_loss: where labels are masks, images whose loss is at most this keep their deltas: once a surrogate
+            has learnt the starting pattern, more steps take it off for hardly any gain.
     """
 
     name: ClassVar[str] = ErrorMinimizing.name
@@ -102,6 +104,7 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
     surrogate_epochs: int = 5
     stop_error: float = 0.01
     dense_stop_error: float = 0.05
+    dense_enough_loss: float | None = 0.25
 
     def seen_at(self, size_px: int | None) -> ErrorMinimizingRecipe:
         """Let surrogate and starting pattern have this size; see :meth:`Recipe.seen_at`."""
@@ -117,7 +120,11 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
     def perturbation(self, facts: ImageFacts, *, budget: AnyBudget, seed: int = 0) -> ErrorMinimizing:
         """Return the method for images of this kind; nothing in it is random."""
         return ErrorMinimizing(
-            budget=budget, steps=self.steps, step_share=self.step_share, objective=self.objective(facts)
+            budget=budget,
+            steps=self.steps,
+            step_share=self.step_share,
+            objective=self.objective(facts),
+            enough_loss=self.dense_enough_loss if facts.task is Task.SEGMENTATION else None,
         )
 
     @property

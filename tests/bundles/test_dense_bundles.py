@@ -89,6 +89,7 @@ def test_defaults_are_those_of_the_recipe(bundle: Path) -> None:
         "surrogate_loader#batch_size": recipe.dense_batch_size,
         "perturbation#steps": recipe.steps,
         "perturbation#step_share": recipe.step_share,
+        "perturbation#enough_loss": recipe.dense_enough_loss,
         "engine#max_epochs": recipe.max_rounds,
         "handlers#1#epochs": recipe.surrogate_epochs,
         "handlers#2#error": recipe.dense_stop_error,

@@ -96,7 +96,8 @@ def assert_same(
 def test_defaults_are_those_of_the_recipe(configs: tuple[str, ...], recipe: Recipe) -> None:
     parser = make_workflow(*configs).parser
     places = PLACES[recipe.name]
-    of_masks = {"dense_networks", "dense_stop_error", "dense_batch_size", "region"}  # this bundle's labels are classes
+    of_masks = {one.name for one in fields(recipe) if one.name.startswith("dense_")}  # this bundle's labels are classes
+    of_masks.add("region")
     assert {one.name for one in fields(recipe)} - {"networks"} - of_masks == set(places)
     for name, place in places.items():
         pattern = isinstance(getattr(recipe, name), PatternFamily)

@@ -36,7 +36,15 @@ def slow_project(delta: Array, image: Array | None, budget: Budget) -> Array:
 
 
 def slow_descend(
-    images: list[Array], labels: list[int], start: Array, budget: Budget, steps: int, size: float, *, shared: bool
+    images: list[Array],
+    labels: list[int],
+    start: Array,
+    budget: Budget,
+    steps: int,
+    size: float,
+    *,
+    shared: bool,
+    enough: float = -np.inf,
 ) -> Array:
     """Descend one delta that all the images share, and return the best; only its own image's range binds it."""
     own = None if shared else images[0]
@@ -51,7 +59,7 @@ def slow_descend(
             gradient += slope * ((image + delta >= 0) & (image + delta <= 255))
         if total < best_loss:
             best, best_loss = delta, total
-        if step < steps:
+        if step < steps and total > enough:
             unit = np.sign(gradient) if isinstance(budget, LinfBudget) else gradient / np.linalg.norm(gradient)
             delta = slow_project(delta - size * unit, own, budget)
     return best
@@ -65,20 +73,38 @@ def fast_loss(label: Tensor) -> object:
 @pytest.mark.parametrize("budget", [LinfBudget(radius_levels=8), L2Budget(radius_levels=40)], ids=["linf", "l2"])
 @pytest.mark.parametrize(("steps", "size"), [(1, 1.0), (7, 1.6), (9, 25.0)], ids=["one", "several", "too long"])
 @pytest.mark.parametrize("owner", [None, [1, 0, 0, 1, 2, 0]], ids=["own", "shared"])
-def test_is_the_slow_loop(budget: Budget, steps: int, size: float, owner: list[int] | None) -> None:
+@pytest.mark.parametrize("enough", [None, 0.9], ids=["all move", "enough"])
+def test_is_the_slow_loop(
+    budget: Budget, steps: int, size: float, owner: list[int] | None, enough: float | None
+) -> None:
     image = whole_images((6, 1, 6, 8))
     rows = list(range(6)) if owner is None else owner
     start = 3 * torch.randn(max(rows) + 1, 1, 6, 8)
     batch = PerturbationBatch(image, torch.tensor(LABEL), start, None if owner is None else torch.tensor(owner))
-    found, loss = descend(fast_loss(batch.label), batch, budget, steps=steps, step_size_levels=size)  # type: ignore[arg-type]
+    found, loss = descend(fast_loss(batch.label), batch, budget, steps=steps, step_size_levels=size, enough=enough)  # type: ignore[arg-type]
     flat, starts = image.flatten(1).double().numpy(), start.flatten(1).double().numpy()
     for row in range(max(rows) + 1):
         mine = [i for i, one in enumerate(rows) if one == row]
         images, labels = [flat[i] for i in mine], [LABEL[i] for i in mine]
-        slow = slow_descend(images, labels, starts[row], budget, steps, size, shared=owner is not None)
+        least = -np.inf if enough is None else enough
+        slow = slow_descend(images, labels, starts[row], budget, steps, size, shared=owner is not None, enough=least)
         np.testing.assert_allclose(found[row].flatten().numpy(), slow, atol=2e-3)
         total = sum(slow_loss(np.clip(one + slow, 0, 255), label)[0] for one, label in zip(images, labels, strict=True))
         np.testing.assert_allclose(float(loss[row]), total, rtol=1e-3, atol=1e-5)
+
+
+def test_what_is_enough_is_not_moved_and_not_computed_again() -> None:
+    image = torch.full((2, 1, 1, 1), 100.0)
+    batch = PerturbationBatch(image, torch.tensor([0, 0]), torch.tensor([1.0, 5.0]).reshape(2, 1, 1, 1))
+    seen: list[list[float]] = []
+
+    def loss(image: Tensor) -> Tensor:
+        seen.append((image.detach() - 100).flatten().tolist())
+        return (image.flatten() - 100) ** 2
+
+    delta, best = descend(loss, batch, LinfBudget(radius_levels=8), steps=9, step_size_levels=2, enough=1.0)
+    assert seen == [[1, 5], [1, 3], [1, 1]], "the loop ends when nothing moves any more"
+    assert (delta.flatten().tolist(), best.tolist()) == ([1.0, 1.0], [1.0, 1.0])
 
 
 def test_best_delta_of_the_way_is_kept() -> None:
