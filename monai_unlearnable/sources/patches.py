@@ -31,7 +31,7 @@ def patch_regions(shape: Sequence[int], *, largest_values: int = LARGEST_PATCH_V
 
     Example:
         >>> patch_regions((1, 4, 5), largest_values=10)[1]
-        (slice(0, 1, None), slice(0, 4, None), slice(2, 5, None))
+        (slice(0, 1, None), slice(0, 2, None), slice(2, 5, None))
     """
     channels, *space = shape
     if channels > largest_values:
