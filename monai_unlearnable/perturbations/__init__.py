@@ -5,7 +5,6 @@ from monai_unlearnable.perturbations.dense_objectives import (
     DenseObjective,
     EmptiedMask,
     ShiftedMask,
-    SwappedMask,
     resize_masks,
 )
 from monai_unlearnable.perturbations.descent import descend
@@ -53,7 +52,6 @@ __all__ = [
     "Stripes",
     "Structures",
     "SurrogateModel",
-    "SwappedMask",
     "Synthetic",
     "TargetMap",
     "TargetedAdversarial",

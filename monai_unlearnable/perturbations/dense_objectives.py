@@ -14,7 +14,7 @@ from monai_unlearnable.errors import SourceError
 from monai_unlearnable.perturbations.objectives import Objective, TargetMap
 from monai_unlearnable.types import Labels, Logits, PerSample
 
-__all__ = ["DenseObjective", "EmptiedMask", "ShiftedMask", "SwappedMask", "resize_masks"]
+__all__ = ["DenseObjective", "EmptiedMask", "ShiftedMask", "resize_masks"]
 
 
 def resize_masks(masks: Labels, space: Sequence[int]) -> Labels:
@@ -102,29 +102,6 @@ class DenseObjective(Objective):
             return mask, torch.ones_like(mask, dtype=logits.dtype)
         counts = mask != self.ignore_label
         return mask.where(counts, torch.zeros_like(mask)), counts.to(logits.dtype)
-
-
-@dataclass(frozen=True)
-class SwappedMask(TargetMap):
-    """The next class everywhere, ``(y + 1) mod K``: inside and outside change places where there is one structure.
-
-    Attributes:
-        num_classes: number of classes ``K``, the background included, at least 2.
-
-    Example:
-        >>> SwappedMask(2)(torch.tensor([[[[0, 1, 1]]]])).tolist()
-        [[[[1, 0, 0]]]]
-    """
-
-    num_classes: int
-
-    def __post_init__(self) -> None:
-        if self.num_classes < 2:
-            raise SourceError(f"num_classes={self.num_classes}: a target needs at least 2 classes.")
-
-    def __call__(self, label: Labels) -> Labels:
-        """Return ``(label + 1) mod K``."""
-        return (label + 1) % self.num_classes
 
 
 class EmptiedMask(TargetMap):

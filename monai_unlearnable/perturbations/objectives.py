@@ -100,6 +100,8 @@ class TargetMap(ABC):
 class NextClassTarget(TargetMap):
     """The next class: ``(y + 1) mod K`` (Fowl et al., NeurIPS 2021, section 4.2).
 
+    Of masks in every voxel: inside and outside change places where there is one structure.
+
     Attributes:
         num_classes: number of classes ``K``, at least 2.
 
@@ -107,6 +109,8 @@ class NextClassTarget(TargetMap):
         >>> import torch
         >>> NextClassTarget(3)(torch.tensor([0, 1, 2]))
         tensor([1, 2, 0])
+        >>> NextClassTarget(2)(torch.tensor([[[[0, 1, 1]]]])).tolist()
+        [[[[1, 0, 0]]]]
     """
 
     num_classes: int

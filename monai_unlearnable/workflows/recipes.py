@@ -22,7 +22,6 @@ from monai_unlearnable.perturbations import (
     Region,
     Salient,
     Stripes,
-    SwappedMask,
     Synthetic,
     TargetedAdversarial,
     TargetMap,
@@ -151,8 +150,6 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
 
 def target_for(facts: ImageFacts) -> TargetMap:
     """Return the usual target: the next class, of masks everywhere; every label's opposite where there are several."""
-    if facts.task is Task.SEGMENTATION:
-        return SwappedMask(facts.num_classes)
     return ComplementTarget() if facts.task is Task.MULTI_LABEL else NextClassTarget(facts.num_classes)
 
 

@@ -16,8 +16,8 @@ from monai_unlearnable.perturbations import (
     DenseObjective,
     EmptiedMask,
     MemberObjective,
+    NextClassTarget,
     ShiftedMask,
-    SwappedMask,
     TargetMap,
     resize_masks,
 )
@@ -103,7 +103,7 @@ def test_an_image_without_structures_is_right_where_none_is_found() -> None:
     assert DenseObjective().error(logits, mask).tolist() == [0.0, 1.0]
 
 
-@pytest.mark.parametrize("target", [SwappedMask(3), EmptiedMask(), ShiftedMask(), ShiftedMask(share=0.25)])
+@pytest.mark.parametrize("target", [NextClassTarget(3), EmptiedMask(), ShiftedMask(), ShiftedMask(share=0.25)])
 def test_targets_are_masks_of_the_same_kind(target: TargetMap) -> None:
     mask = torch.zeros(2, 1, 8, 4, 4, dtype=torch.int64)
     mask[:, :, :3, :2] = 2
@@ -120,7 +120,7 @@ def test_targets_are_masks_of_the_same_kind(target: TargetMap) -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: SwappedMask(1), "num_classes=1: a target needs at least 2 classes"),
+        (lambda: NextClassTarget(1), "num_classes=1: a target needs at least 2 classes"),
         (lambda: ShiftedMask(share=1.0), "share=1.0: masks are shifted by more than 0 and less than all"),
         (lambda: DenseObjective(cross_entropy=0, dice=0), r"focal loss \(0, 0, 0.0\): none below 0, one above"),
         (lambda: DenseObjective(dice=-1), "none below 0"),

@@ -21,13 +21,13 @@ from monai_unlearnable.perturbations import (
     DenseObjective,
     ErrorMinimizing,
     InRegion,
+    NextClassTarget,
     OnGrid,
     Perturbation,
     PerturbationBatch,
     Region,
     Salient,
     Structures,
-    SwappedMask,
     Synthetic,
     TargetedAdversarial,
 )
@@ -101,7 +101,7 @@ METHODS: dict[str, Callable[[Any], Any]] = {
     "synthetic": lambda budget: Synthetic(budget=budget, num_classes=2, seed=1),
     "error_minimizing": lambda budget: ErrorMinimizing(budget=budget, steps=3, objective=DenseObjective()),
     "targeted": lambda budget: TargetedAdversarial(
-        budget=budget, target=SwappedMask(2), steps=3, restarts=2, objective=DenseObjective()
+        budget=budget, target=NextClassTarget(2), steps=3, restarts=2, objective=DenseObjective()
     ),
     "on_grid": lambda budget: OnGrid(
         perturbation=ErrorMinimizing(budget=budget, steps=3, objective=DenseObjective()), size_px=8
