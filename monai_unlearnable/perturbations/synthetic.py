@@ -31,9 +31,11 @@ class Synthetic(Perturbation):
     any two. :class:`Stripes` are learnt fastest by convolutional networks; :class:`Blocks` are the literature's. Of a
     multi-label set with up to 4 label columns every combination of labels is a class. With more of them an image gets
     ``sign(sum_k s_k P_k + 0.5 T)`` with ``s_k = +1`` where label ``k`` is set and -1 where it is not, and a fixed
-    tie-break ``T``; near-opposite patterns would cancel there, hence the 70 %. All channels carry the same pattern, so
-    that grey conversion does not remove it. Of a mask each voxel shows the pattern of its own class. For L2 budgets the
-    pattern is scaled onto the sphere.
+    tie-break ``T``; near-opposite patterns would cancel there, hence the 70 %. Of a mask each voxel shows the pattern of
+    its own class. For L2 budgets the pattern is scaled onto the sphere.
+
+    All channels carry the same pattern, which grey conversion does not remove; or every other channel its opposite
+    (``opposed_channels``), which stands out far more, because the channels of a natural picture rise and fall together.
 
     A clean image carries no pattern at all, so a model trained on the release answers it with the class whose pattern
     is the faintest. ``shares`` makes one class's pattern fainter; :meth:`shares_for` picks the rarest class, which
@@ -46,6 +48,7 @@ class Synthetic(Perturbation):
         patterns: what the patterns look like.
         shares: the share of the radius that the pattern of each class (of each combination of labels, counted as a
             binary number whose lowest digit is the first label) uses; None for all of it.
+        opposed_channels: every other channel carries the opposite of the pattern.
 
     Raises:
         BudgetError: at construction, when the patterns cannot tell so many classes apart.
@@ -65,6 +68,7 @@ class Synthetic(Perturbation):
     seed: int
     patterns: PatternFamily = field(default_factory=Stripes)
     shares: tuple[float, ...] | None = None
+    opposed_channels: bool = False
 
     def __post_init__(self) -> None:
         if self.num_classes < 1:
@@ -143,11 +147,17 @@ class Synthetic(Perturbation):
             raise BudgetError(f"{len(self.shares)} shares, but there are {count} patterns.")
         signs = self.patterns.signs(count, shape[1:], seed=self.seed, part=part)
         chosen = self._sums_of(label.cpu(), signs) if index is None else _choose(signs, index)
-        full = chosen.unsqueeze(1).expand(-1, shape[0], *chosen.shape[1:])
+        full = chosen.unsqueeze(1) * self._channel_signs(shape[0], like=chosen)
         budget = self.budget.of(()) if budget is None else budget
         value_levels = _value_levels(budget, full)
         levels = full * per_sample(value_levels, full)
         return levels if index is None else levels * self._faint(index, levels, budget)
+
+    def _channel_signs(self, channels: int, *, like: torch.Tensor) -> torch.Tensor:
+        signs = torch.ones(channels)
+        if self.opposed_channels:
+            signs[1::2] = -1
+        return signs.reshape(1, channels, *[1] * (like.ndim - 1))
 
     def _faint(self, index: torch.Tensor, levels: Deltas, budget: Budget) -> torch.Tensor:
         """Return the share of the radius that each image, or each voxel, uses; it broadcasts over the deltas."""
@@ -168,6 +178,7 @@ class Synthetic(Perturbation):
             "num_classes": self.num_classes,
             "patterns": self.patterns.describe(),
             "shares": None if self.shares is None else list(self.shares),
+            "opposed_channels": self.opposed_channels,
             "budget": self.budget.describe(),
         }
 

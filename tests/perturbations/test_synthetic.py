@@ -45,6 +45,19 @@ def test_every_combination_of_a_few_labels_has_a_pattern_of_its_own(classes: int
     assert torch.equal(method.pattern(vectors[:1], (1, 32, 32)).flatten(1), patterns[:1])
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_opposed_channels_carry_the_pattern_and_its_opposite_in_turn(channels: int) -> None:
+    label = torch.randint(0, 2, (2, 1, 32, 32), generator=torch.Generator().manual_seed(1))
+    same, opposed = (
+        Synthetic(budget=BUDGET, num_classes=2, seed=4, shares=(0.25, 1.0), opposed_channels=one).pattern(
+            label, (channels, 32, 32)
+        )
+        for one in (False, True)
+    )
+    for channel in range(channels):
+        assert torch.equal(opposed[:, channel], same[:, channel] * (-1) ** channel)
+
+
 def test_shares_of_combinations() -> None:
     shares = (1.0, 1.0, 0.5, 1.0)
     method = Synthetic(budget=BUDGET, num_classes=2, seed=0, shares=shares)
