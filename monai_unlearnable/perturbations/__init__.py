@@ -16,6 +16,7 @@ from monai_unlearnable.perturbations.objectives import (
     MultiLabelObjective,
     NextClassTarget,
     Objective,
+    ObjectiveLoss,
     SingleLabelObjective,
     TargetMap,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "MultiLabelObjective",
     "NextClassTarget",
     "Objective",
+    "ObjectiveLoss",
     "OnGrid",
     "Patches",
     "PatternFamily",

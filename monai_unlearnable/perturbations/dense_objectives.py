@@ -34,8 +34,10 @@ class DenseObjective(Objective):
     """Cross-entropy, soft Dice and focal loss of every voxel's class, weighted and added.
 
     Logits ``(batch, classes, *space)`` may be of another size than the masks ``(batch, 1, *space)``, as a surrogate
-    sees images; masks are resized to them. The losses are MONAI's, with softmax over the classes; Dice is the mean over
-    all classes, the background included, so that an image without structures has a loss, too.
+    sees images; masks are resized to them. Voxels with a logit that is NaN were not seen (see
+    :class:`~monai_unlearnable.surrogates.ReaderWays`) and count for nothing. The losses are MONAI's, with softmax over
+    the classes; Dice is the mean over all classes, the background included, so that an image without structures has a
+    loss, too.
 
     Attributes:
         cross_entropy: weight of the mean cross-entropy.
@@ -66,7 +68,7 @@ class DenseObjective(Objective):
 
     def loss(self, logits: Logits, label: Labels) -> PerSample:
         """Return the weighted sum of the losses of each image."""
-        mask, counts = self._seen(logits, label)
+        logits, mask, counts = self._seen(logits, label)
         total = torch.zeros(len(logits), device=logits.device)
         share = counts.flatten(1).sum(1).clamp_min(1)
         if self.cross_entropy:
@@ -84,7 +86,7 @@ class DenseObjective(Objective):
 
     def error(self, logits: Logits, label: Labels) -> PerSample:
         """Return 1 - Dice of the predicted classes, mean over the structures that are in the mask or predicted."""
-        mask, counts = self._seen(logits, label)
+        logits, mask, counts = self._seen(logits, label)
         number = logits.shape[1]
         found, true = (
             functional.one_hot(one, number).flatten(1, -2)[..., 1:] * counts.flatten(1)[..., None]
@@ -95,13 +97,18 @@ class DenseObjective(Objective):
         there = (size > 0).to(dice)
         return ((1 - dice) * there).sum(1) / there.sum(1).clamp_min(1)
 
-    def _seen(self, logits: Logits, label: Labels) -> tuple[Labels, Tensor]:
-        """Return the masks at the logits' size without the ignored class, and 1 where a voxel counts."""
+    def _seen(self, logits: Logits, label: Labels) -> tuple[Logits, Labels, Tensor]:
+        """Return logits without NaN, masks of their size without the ignored class, and 1 where a voxel counts."""
         mask = resize_masks(label, logits.shape[2:])
-        if self.ignore_label is None:
-            return mask, torch.ones_like(mask, dtype=logits.dtype)
-        counts = mask != self.ignore_label
-        return mask.where(counts, torch.zeros_like(mask)), counts.to(logits.dtype)
+        counts = ~logits.isnan().any(1, keepdim=True)
+        if not bool(counts.all()):
+            # Where nothing at all was seen the network has diverged: its NaN must reach the loss.
+            counts = counts | ~counts.flatten(1).any(1).reshape(-1, *[1] * (counts.ndim - 1))
+            logits = torch.where(counts, logits, torch.zeros_like(logits))
+        if self.ignore_label is not None:
+            counts = counts & (mask != self.ignore_label)
+            mask = mask.where(counts, torch.zeros_like(mask))
+        return logits, mask, counts.to(logits.dtype)
 
 
 class EmptiedMask(TargetMap):

@@ -25,9 +25,10 @@ def descend(
     steps: int,
     step_size_levels: LevelNumber,
     enough: float | None = None,
+    keep_best: bool = True,
     on_step: StepHook | None = None,
 ) -> tuple[Deltas, PerSample]:
-    """Lower ``loss(image + delta)`` by projected steepest descent and keep the best delta seen.
+    """Lower ``loss(image + delta)`` by projected steepest descent and keep the best delta seen, or the last.
 
     ``delta <- project(delta - step * steepest(gradient))``: sign steps for L-inf, normalised gradient steps
     for L2 (Madry et al., ICLR 2018, section 2.1, with the sign turned for a minimum).
@@ -40,11 +41,13 @@ def descend(
         step_size_levels: length of a step in the budget's norm, in levels; of all images or of each.
         enough: a delta whose loss (summed over the images that share it) is at most this is not moved any further: a
             step of a fixed length would change it as much for hardly any gain as for a large one. None moves all.
+        keep_best: return the best delta; False returns the last, where the loss is drawn anew at every step and a low
+            one may be luck.
         on_step: called with INNER_ITERATION_STARTED before and INNER_ITERATION_COMPLETED after every step.
 
     Returns:
-        The deltas with the lowest loss on the way, the start included, and that loss for each delta (summed over
-        the images that share one).
+        The deltas with the lowest loss on the way, the start included (or the last ones), and that loss for each delta
+        (summed over the images that share one).
 
     Raises:
         DivergedError: the loss or its gradient is NaN or infinite; names the first such sample.
@@ -57,7 +60,7 @@ def descend(
         delta = delta.detach().requires_grad_(not last)
         with torch.set_grad_enabled(not last):
             losses = loss(batch.apply(delta, budget)).float()
-        best, best_loss = _keep_better(batch, delta.detach(), losses.detach(), best, best_loss)
+        best, best_loss = _keep_better(batch, delta.detach(), losses.detach(), best, best_loss, always=not keep_best)
         moving = None if enough is None else batch.sum_by_delta(losses.detach()) > enough
         if last or (moving is not None and not bool(moving.any())):
             break
@@ -78,12 +81,14 @@ def _tell(on_step: StepHook | None, event: IterationEvents) -> None:
 
 
 def _keep_better(
-    batch: PerturbationBatch, delta: Deltas, losses: PerSample, best: Deltas, best_loss: PerSample
+    batch: PerturbationBatch, delta: Deltas, losses: PerSample, best: Deltas, best_loss: PerSample, *, always: bool
 ) -> tuple[Deltas, Tensor]:
     if not bool(torch.isfinite(losses).all()):
         index = int((~torch.isfinite(losses)).nonzero()[0])
         raise _diverged(batch, index, f"loss is {float(losses[index])}")
     total = batch.sum_by_delta(losses)
+    if always:
+        return delta, total
     better = (total < best_loss).reshape(-1, *[1] * (delta.ndim - 1))
     return torch.where(better, delta, best), torch.minimum(total, best_loss)
 

@@ -34,6 +34,8 @@ class ErrorMinimizing(Perturbation):
             that a step survives the rounding between passes.
         objective: the loss that is lowered.
         enough_loss: images whose loss is at most this are left as they are; None works on all.
+        keep_best: of the deltas of a call the best one is kept; False for the last, where the surrogate looks at images
+            in another way at every step and a low loss may be luck.
     """
 
     name: ClassVar[str] = "error_minimizing"
@@ -43,6 +45,7 @@ class ErrorMinimizing(Perturbation):
     step_share: float = 0.1
     objective: Objective = field(default_factory=SingleLabelObjective)
     enough_loss: float | None = None
+    keep_best: bool = True
 
     def __post_init__(self) -> None:
         require_steps(self.steps, self.step_share)
@@ -63,6 +66,7 @@ class ErrorMinimizing(Perturbation):
             steps=self.steps,
             step_size_levels=step_levels(budget, self.step_share),
             enough=self.enough_loss,
+            keep_best=self.keep_best,
             on_step=on_step,
         )
         return delta
@@ -75,6 +79,7 @@ class ErrorMinimizing(Perturbation):
             "step_share": self.step_share,
             "objective": type(self.objective).__name__,
             "enough_loss": self.enough_loss,
+            "keep_best": self.keep_best,
             "budget": self.budget.describe(),
         }
 

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
 from monai_unlearnable.errors import SourceError
@@ -17,6 +18,7 @@ __all__ = [
     "MultiLabelObjective",
     "NextClassTarget",
     "Objective",
+    "ObjectiveLoss",
     "SingleLabelObjective",
     "TargetMap",
 ]
@@ -32,6 +34,26 @@ class Objective(ABC):
     @abstractmethod
     def error(self, logits: Logits, label: Labels) -> PerSample:
         """Return how wrong each image is, ``(batch,)``: 0 (right) to 1 (wrong)."""
+
+
+class ObjectiveLoss(nn.Module):
+    """Mean of an objective's loss over a batch, for a trainer.
+
+    Args:
+        objective: gives the loss of each image.
+
+    Example:
+        >>> ObjectiveLoss(SingleLabelObjective())(torch.zeros(2, 2), torch.tensor([0, 1])).round(decimals=4)
+        tensor(0.6931)
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        super().__init__()
+        self.objective = objective
+
+    def forward(self, logits: Logits, label: Labels) -> Tensor:
+        """Return the mean loss, a scalar in nats."""
+        return self.objective.loss(logits, label).mean()
 
 
 class SingleLabelObjective(Objective):

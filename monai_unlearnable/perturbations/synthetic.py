@@ -31,8 +31,8 @@ class Synthetic(Perturbation):
     any two. :class:`Stripes` are learnt fastest by convolutional networks; :class:`Blocks` are the literature's. Of a
     multi-label set with up to 4 label columns every combination of labels is a class. With more of them an image gets
     ``sign(sum_k s_k P_k + 0.5 T)`` with ``s_k = +1`` where label ``k`` is set and -1 where it is not, and a fixed
-    tie-break ``T``; near-opposite patterns would cancel there, hence the 70 %. Of a mask each voxel shows the pattern of
-    its own class. For L2 budgets the pattern is scaled onto the sphere.
+    tie-break ``T``; near-opposite patterns would cancel there, hence the 70 %. Of a mask each voxel shows the pattern
+    of its own class. For L2 budgets the pattern is scaled onto the sphere.
 
     All channels carry the same pattern, which grey conversion does not remove; or every other channel its opposite
     (``opposed_channels``), which stands out far more, because the channels of a natural picture rise and fall together.

@@ -33,6 +33,8 @@ class TargetedAdversarial(Perturbation):
         restarts: starts: the deltas so far, then random ones; the best result of all is kept.
         seed: seed of the random starts.
         objective: the loss that is lowered towards the target.
+        keep_best: of the deltas of a restart the best one is kept; False for the last, where the surrogate looks at
+            images in another way at every step and a low loss may be luck.
     """
 
     name: ClassVar[str] = "targeted_adversarial"
@@ -44,6 +46,7 @@ class TargetedAdversarial(Perturbation):
     restarts: int = 1
     seed: int = 0
     objective: Objective = field(default_factory=SingleLabelObjective)
+    keep_best: bool = True
 
     def __post_init__(self) -> None:
         require_steps(self.steps, self.step_share)
@@ -71,6 +74,7 @@ class TargetedAdversarial(Perturbation):
                 budget,
                 steps=self.steps,
                 step_size_levels=step_levels(budget, self.step_share),
+                keep_best=self.keep_best,
                 on_step=on_step,
             )
             if best_loss is None:
@@ -89,5 +93,6 @@ class TargetedAdversarial(Perturbation):
             "step_share": self.step_share,
             "restarts": self.restarts,
             "objective": type(self.objective).__name__,
+            "keep_best": self.keep_best,
             "budget": self.budget.describe(),
         }

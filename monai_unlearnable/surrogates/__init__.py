@@ -3,6 +3,7 @@
 from monai_unlearnable.surrogates.ensemble import MemberLoss, NetworkEnsemble
 from monai_unlearnable.surrogates.preprocessing import CentreCrop, InOrder, IntensityWindow, ResampleTo
 from monai_unlearnable.surrogates.surrogate import Surrogate
+from monai_unlearnable.surrogates.ways import ReaderWays, usual_ways
 
 __all__ = [
     "CentreCrop",
@@ -10,6 +11,8 @@ __all__ = [
     "IntensityWindow",
     "MemberLoss",
     "NetworkEnsemble",
+    "ReaderWays",
     "ResampleTo",
     "Surrogate",
+    "usual_ways",
 ]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from monai_unlearnable.surrogates.preprocessing import InOrder, ResampleTo, through_own_windows
+from monai_unlearnable.surrogates.ways import ReaderWays
 from monai_unlearnable.types import Images, Logits, Windows
 
 __all__ = ["Surrogate"]
@@ -24,6 +25,7 @@ class Surrogate(nn.Module):
             :class:`ResampleTo` show patches of large images at the scale of these.
         channels_last: lay weights and images out channels-last, which 2D convolutions often run faster on; networks
             with 3D convolutions stay as they are.
+        ways: the ways in which readers may load what the preprocessing shows; None for that alone.
 
     Example:
         >>> from monai_unlearnable.surrogates import IntensityWindow
@@ -32,9 +34,17 @@ class Surrogate(nn.Module):
         torch.Size([3, 2])
     """
 
-    def __init__(self, network: nn.Module, preprocessing: nn.Module, *, channels_last: bool = False) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        preprocessing: nn.Module,
+        *,
+        channels_last: bool = False,
+        ways: ReaderWays | None = None,
+    ) -> None:
         super().__init__()
         self.preprocessing = preprocessing
+        self.ways = ways
         volumetric = any(isinstance(module, nn.Conv3d) for module in network.modules())
         self.channels_last = channels_last and not volumetric
         self.network = network.to(memory_format=torch.channels_last) if self.channels_last else network  # type: ignore[call-overload]
@@ -60,6 +70,9 @@ class Surrogate(nn.Module):
             preprocessed: the images come from :meth:`look` already.
         """
         seen = image if preprocessed else self.look(image, window_levels, whole_space, resampled=resampled)
+        return self._answer(seen) if self.ways is None else self.ways(seen, self._answer)
+
+    def _answer(self, seen: Tensor) -> Logits:
         if self.channels_last and seen.ndim == 4:
             seen = seen.contiguous(memory_format=torch.channels_last)
         logits: Tensor = self.network(seen)

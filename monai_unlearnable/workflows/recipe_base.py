@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from monai.data import DataLoader
 from monai.engines import SupervisedTrainer
-from monai.losses import DiceCELoss
+from monai.transforms import Compose
 from torch import nn
 
 from monai_unlearnable.budgets import AnyBudget
@@ -19,9 +19,11 @@ from monai_unlearnable.dense_networks import small_unet
 from monai_unlearnable.engines import PrepareViews, ProtectionEngine, SaveProtection
 from monai_unlearnable.networks import small_resnet
 from monai_unlearnable.perturbations import (
+    DenseObjective,
     ErrorMinimizing,
     MemberObjective,
     Objective,
+    ObjectiveLoss,
     PatternFamily,
     Region,
     TargetedAdversarial,
@@ -30,7 +32,16 @@ from monai_unlearnable.perturbations import (
 )
 from monai_unlearnable.sources import Task
 from monai_unlearnable.sources.patches import LARGEST_PATCH_VALUES
-from monai_unlearnable.surrogates import InOrder, IntensityWindow, MemberLoss, NetworkEnsemble, ResampleTo, Surrogate
+from monai_unlearnable.surrogates import (
+    InOrder,
+    IntensityWindow,
+    MemberLoss,
+    NetworkEnsemble,
+    ReaderWays,
+    ResampleTo,
+    Surrogate,
+    usual_ways,
+)
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext, objective_for
 
 __all__ = ["NetworkFactory", "Recipe", "SurrogateRecipe", "training_loss"]
@@ -89,6 +100,8 @@ class SurrogateRecipe(Recipe):
         weight_decay: of the surrogate's SGD.
         surrogate_batch_size: images in a surrogate step.
         dense_batch_size: the same of images with masks, of which each says more.
+        dense_ways: the ways in which readers may load images with masks: builds a MONAI chain from ``spatial_dims``.
+            Surrogates are trained, and deltas computed, in expectation over them. None for the preprocessing alone.
         steps: delta steps in a pass.
         step_share: length of a delta step as a share of the radius.
     """
@@ -102,6 +115,7 @@ class SurrogateRecipe(Recipe):
     weight_decay: float = 5e-4
     surrogate_batch_size: int = 64
     dense_batch_size: int = 8
+    dense_ways: Callable[..., Compose] | None = usual_ways
     steps: int = 20
     step_share: float = 0.1
 
@@ -128,7 +142,14 @@ class SurrogateRecipe(Recipe):
         size = self.surrogate_size_px
         preprocessing = window if size is None else InOrder(window, ResampleTo(size_px=size))
         network = NetworkEnsemble(members) if self.several(facts.task) else members[0]
-        return Surrogate(network, preprocessing, channels_last=self.channels_last).to(device)
+        ways = self.ways(facts, seed=seed)
+        return Surrogate(network, preprocessing, channels_last=self.channels_last, ways=ways).to(device)
+
+    def ways(self, facts: ImageFacts, *, seed: int = 0) -> ReaderWays | None:
+        """Return the ways in which readers may load images of this kind; None where those of masks alone are known."""
+        if facts.task is not Task.SEGMENTATION or self.dense_ways is None:
+            return None
+        return ReaderWays(self.dense_ways(spatial_dims=facts.spatial_dims), seed=seed % 2**32)
 
     def builders(self, task: Task) -> tuple[NetworkFactory, ...]:
         """Return what builds the surrogate's networks for a task."""
@@ -201,7 +222,7 @@ class SurrogateRecipe(Recipe):
 def training_loss(task: Task) -> nn.Module:
     """Return the loss that a network is trained with for a task: cross-entropy, with Dice where labels are masks."""
     if task is Task.SEGMENTATION:
-        return DiceCELoss(to_onehot_y=True, softmax=True)
+        return ObjectiveLoss(DenseObjective())
     return nn.BCEWithLogitsLoss() if task is Task.MULTI_LABEL else nn.CrossEntropyLoss()
 
 

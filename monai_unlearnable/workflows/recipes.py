@@ -124,6 +124,7 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
             step_share=self.step_share,
             objective=self.objective(facts),
             enough_loss=self.dense_enough_loss if facts.task is Task.SEGMENTATION else None,
+            keep_best=self.ways(facts) is None,
         )
 
     @property
@@ -181,6 +182,7 @@ class TargetedAdversarialRecipe(SurrogateRecipe):
             restarts=self.restarts,
             seed=seed % 2**63,
             objective=self.objective(facts),
+            keep_best=self.ways(facts) is None,
         )
 
     def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:

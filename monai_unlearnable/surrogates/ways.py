@@ -1,0 +1,110 @@
+"""The ways in which readers may load an image, for a surrogate to look at it in all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Compose, Identityd, OneOf, RandFlipd, RandScaleCropd, RandScaleIntensityd, Zoomd
+from torch import Tensor, nn
+
+from monai_unlearnable.types import Logits
+
+__all__ = ["ReaderWays", "usual_ways"]
+
+_KEY = "image"
+
+
+class ReaderWays(nn.Module):
+    """Shows a network every batch as another reader may load it, and brings its logits back to the image's own places.
+
+    Deltas that are computed through it work in expectation over the ways (Athalye et al., ICML 2018, section 2): they
+    survive a victim who flips, crops, resizes or windows in a way that nobody knows beforehand. A way is drawn at every
+    call and holds for the whole batch. Logits of voxels are taken through the inverse of what is invertible, so that
+    labels stay where they are; voxels that a way left out get NaN, which
+    :class:`~monai_unlearnable.perturbations.DenseObjective` does not count.
+
+    Args:
+        chain: MONAI dictionary transforms for the key ``"image"``: what comes after the surrogate's own preprocessing.
+            They must work on tensors of any number of channels, because images of a batch come side by side as
+            channels: ``channel_wise=True`` where a transform looks at intensities.
+        seed: of the draws. Their number is part of the state, so that a run that is taken up draws as if it had
+            never stopped.
+
+    Example:
+        >>> ways = ReaderWays(Compose([RandFlipd("image", prob=1, spatial_axis=-1)]))
+        >>> image = torch.arange(4.0).reshape(1, 1, 1, 4)
+        >>> ways(image, lambda seen: seen * seen[..., :1]).tolist()  # the network sees 3, 2, 1, 0
+        [[[[0.0, 3.0, 6.0, 9.0]]]]
+    """
+
+    draws: Tensor
+
+    def __init__(self, chain: Compose, *, seed: int = 0) -> None:
+        super().__init__()
+        self.chain = chain
+        self.seed = seed
+        self.register_buffer("draws", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, image: Tensor, network: Callable[[Tensor], Logits]) -> Logits:
+        """Return logits of images ``(batch, channel, *space)``; those of voxels have the images' size.
+
+        Args:
+            image: what the network would see without this.
+            network: maps images to logits ``(batch, classes)``, or ``(batch, classes, *space)``, of any size.
+        """
+        self.chain.set_random_state(seed=(self.seed + int(self.draws)) % 2**32)
+        self.draws += 1
+        drawn = self.chain({_KEY: image.flatten(0, 1)})[_KEY]
+        seen = _plain(drawn)
+        logits = network(seen.reshape(*image.shape[:2], *seen.shape[1:]))
+        if logits.ndim < image.ndim or tuple(logits.shape[2 : image.ndim]) != tuple(seen.shape[1:]):
+            return logits  # of whole images
+        return self._back(logits, drawn, image)
+
+    def _back(self, logits: Logits, drawn: Tensor, image: Tensor) -> Logits:
+        members = logits.unbind(-1) if logits.ndim > image.ndim else (logits,)
+        space = image.shape[2:]
+        flat = torch.cat([one.flatten(0, 1) for one in members])
+        there = torch.ones_like(flat[:1])
+        found, seen = self._inverse(torch.cat([flat, there]), drawn).split([len(flat), 1])
+        kept = torch.where(seen > 0.5, found, found.new_tensor(math.nan))
+        several = kept.reshape(len(members), *logits.shape[:2], *space)
+        return several.movedim(0, -1) if logits.ndim > image.ndim else several[0]
+
+    def _inverse(self, values: Tensor, drawn: Tensor) -> Tensor:
+        if not isinstance(drawn, MetaTensor):
+            return values
+        moved = MetaTensor(values, affine=drawn.affine, applied_operations=drawn.applied_operations)
+        return _plain(self.chain.inverse({_KEY: moved})[_KEY])
+
+
+def usual_ways(*, spatial_dims: int) -> Compose:
+    """Return how readers usually load images: flipped, cropped by up to a quarter, at several sizes, windowed.
+
+    Pictures are flipped from left to right; volumes along every axis, as those of another orientation are, and their
+    intensities are scaled by up to a fifth, as by another window. Sizes are two thirds (by area means), the same, and
+    four thirds (interpolated linearly) of what the surrogate sees.
+
+    Args:
+        spatial_dims: 2 for pictures, 3 for volumes.
+    """
+    axes = (-1,) if spatial_dims == 2 else (-3, -2, -1)
+    linear = "bilinear" if spatial_dims == 2 else "trilinear"
+    flips = [RandFlipd(_KEY, prob=0.5, spatial_axis=axis) for axis in axes]
+    sizes = OneOf(
+        [
+            Zoomd(_KEY, zoom=2 / 3, mode="area", keep_size=False),
+            Identityd(_KEY),
+            Zoomd(_KEY, zoom=4 / 3, mode=linear, keep_size=False),
+        ]
+    )
+    crop = RandScaleCropd(_KEY, roi_scale=0.75, max_roi_scale=1.0, random_center=True, random_size=True)
+    window = [RandScaleIntensityd(_KEY, factors=0.2, prob=0.5)] if spatial_dims == 3 else []
+    return Compose([*flips, crop, sizes, *window])
+
+
+def _plain(values: Tensor) -> Tensor:
+    return values.as_tensor() if isinstance(values, MetaTensor) else values
