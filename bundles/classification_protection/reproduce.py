@@ -7,54 +7,28 @@ Every step that is finished is kept, so a stopped run goes on where it was:
 
 from __future__ import annotations
 
-import argparse
-import json
 import shutil
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from ignite.handlers import ProgressBar
 
-from monai_unlearnable.audit import VictimRecipe, adam_optimizer, audit_release
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the bundles share how figures are made
+from reproduction import Bundle, DataSet, Experiment, main, proof_line, splice, write_results
+
+from monai_unlearnable.audit import VictimRecipe, adam_optimizer
 from monai_unlearnable.networks import small_densenet, standard_densenet121
-from monai_unlearnable.release import restore_release, verify_release
-from monai_unlearnable.sources import open_source
-from monai_unlearnable.workflows import (
-    ErrorMinimizingRecipe,
-    Recipe,
-    SyntheticRecipe,
-    TargetedAdversarialRecipe,
-    protect,
-)
+from monai_unlearnable.workflows import ErrorMinimizingRecipe, Recipe, SyntheticRecipe, TargetedAdversarialRecipe
 
 DOCS = Path(__file__).parent / "docs"
 ROOT = Path(__file__).parents[2]
-RELEASE_SEED = 20230305
-"""Fixed so that the figures can be repeated; a release for real draws its own."""
 
 CLASSES_OF_MEDNIST = ("AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT")
 FINDINGS = ("pneumonia", "left_brighter", "top_brighter")
 """Label columns derived from PneumoniaMNIST: its own label, and which half of the image is brighter on average."""
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """One release and the victims trained on it."""
-
-    dataset: str
-    radius: str
-    recipe: Recipe
-    victims: tuple[VictimRecipe, ...]
-
-    @property
-    def label(self) -> str:
-        return f"{self.dataset}-{self.recipe.name}-{self.radius.replace('/', 'of')}"
 
 
 def mednist_files(data: Path) -> list[tuple[str, str, Path]]:
@@ -66,7 +40,7 @@ def mednist_files(data: Path) -> list[tuple[str, str, Path]]:
     ]
 
 
-def prepare_mednist(data: Path, work: Path) -> tuple[Path, Path]:
+def prepare_mednist(data: Path, work: Path) -> DataSet:
     """Copy MedNIST's JPEG files into a train and a test folder of class folders."""
     root = work / "mednist"
     if not (root / "complete").exists():
@@ -76,7 +50,7 @@ def prepare_mednist(data: Path, work: Path) -> tuple[Path, Path]:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
         (root / "complete").touch()
-    return root / "train", root / "test"
+    return DataSet(clean=root / "train", test=root / "test")
 
 
 def findings(images: Any, pneumonia: Any, thresholds: tuple[float, float] | None) -> tuple[Any, tuple[float, float]]:
@@ -88,7 +62,7 @@ def findings(images: Any, pneumonia: Any, thresholds: tuple[float, float] | None
     return np.stack([pneumonia[:, 0], left > used[0], top > used[1]], axis=1).astype(np.uint8), used
 
 
-def prepare_multi_label(data: Path, work: Path) -> tuple[Path, None]:
+def prepare_multi_label(data: Path, work: Path) -> DataSet:
     """Write PneumoniaMNIST with three label columns as a MedMNIST-style file."""
     path = work / "pneumonia_multilabel.npz"
     if not path.exists():
@@ -101,20 +75,15 @@ def prepare_multi_label(data: Path, work: Path) -> tuple[Path, None]:
                 arrays |= {f"{part}_images": images, f"{part}_labels": columns}
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(path, allow_pickle=False, **arrays)
-    return path, None
+    return DataSet(clean=path)
 
 
-def sources(data: Path, work: Path) -> dict[str, Callable[[], tuple[Path, Path | None]]]:
-    """Return what gives the clean source and test set of each data set."""
-    return {
-        "breastmnist": lambda: (data / "medmnist" / "breastmnist.npz", None),
-        "pneumoniamnist": lambda: (data / "medmnist" / "pneumoniamnist.npz", None),
-        "mednist": partial(prepare_mednist, data, work),
-        "pneumonia_multilabel": partial(prepare_multi_label, data, work),
-    }
+def prepare_medmnist(name: str, data: Path) -> DataSet:
+    """Return a file with its own test split."""
+    return DataSet(clean=data / "medmnist" / f"{name}.npz")
 
 
-def experiments(*, big: bool = True) -> list[Experiment]:
+def experiments(big: bool) -> list[Experiment]:
     """Return every experiment; ``big`` adds DenseNet121 as a victim, which takes as long as ten others."""
     small = VictimRecipe()
     dense = VictimRecipe(name="small_densenet", network=small_densenet)
@@ -140,82 +109,15 @@ def experiments(*, big: bool = True) -> list[Experiment]:
                     victims.append(dense121)
                 if dataset != "breastmnist" and isinstance(recipe, TargetedAdversarialRecipe):
                     recipe = replace(recipe, surrogate_epochs=10)
-                rows.append(Experiment(dataset, radius, recipe, tuple(victims)))
+                rows.append(Experiment(dataset=dataset, radius=radius, recipe=recipe, victims=tuple(victims)))
     multi = tuple(replace(one, epochs=4) for one in (small, dense))
-    rows += [Experiment("pneumonia_multilabel", radius, SyntheticRecipe(), multi) for radius in ("8/255", "16/255")]
-    rows.append(Experiment("pneumonia_multilabel", "8/255", ErrorMinimizingRecipe(), multi))
+    for radius, recipe in (
+        ("8/255", SyntheticRecipe()),
+        ("16/255", SyntheticRecipe()),
+        ("8/255", ErrorMinimizingRecipe()),
+    ):
+        rows.append(Experiment(dataset="pneumonia_multilabel", radius=radius, recipe=recipe, victims=multi))
     return rows
-
-
-def perform(experiment: Experiment, clean: Path, test: Path | None, work: Path, seeds: int) -> dict[str, Any]:
-    """Protect, verify, restore and audit one experiment; steps already done are not repeated."""
-    folder = work / experiment.label
-    result = folder / "result.json"
-    if result.exists():
-        content = dict(json.loads(result.read_text()))
-        if [one["recipe"]["name"] for one in content["audit"]["recipes"]] == [one.name for one in experiment.victims]:
-            return content
-    release, ledger = folder / "release", folder / "ledger"
-    proof = folder / "protect.json"
-    if not proof.exists():
-        bars = (ProgressBar(desc=experiment.label, file=sys.stderr),) if sys.stderr.isatty() else ()
-        report = protect(
-            clean,
-            output=release,
-            ledger=ledger,
-            recipe=experiment.recipe,
-            radius=experiment.radius,
-            seed=RELEASE_SEED,
-            handlers=bars,
-        )
-        proof.write_text(report.to_json())
-    proved = prove_files(clean, release, ledger, folder / "restored")
-    audit = audit_release(
-        release,
-        clean=clean,
-        test=test,
-        output=folder / "audit",
-        recipes=experiment.victims,
-        seeds=seeds,
-        runs=work / "trainings",
-    )
-    content = {
-        "experiment": experiment.label,
-        "dataset": experiment.dataset,
-        "method": experiment.recipe.name,
-        "radius": experiment.radius,
-        "settings": experiment.recipe.describe(),
-        "protect_seconds": json.loads(proof.read_text())["seconds"],
-        **proved,
-        "audit": audit.to_json(),
-    }
-    unfinished = result.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(content, indent=1))
-    unfinished.rename(result)
-    return content
-
-
-def prove_files(clean: Path, release: Path, ledger: Path, scratch: Path) -> dict[str, Any]:
-    """Verify every pixel of a release, restore it, and compare what was restored with the source."""
-    verified = verify_release(release, ledger)
-    shutil.rmtree(scratch, ignore_errors=True)
-    restored = restore_release(release, ledger, scratch)
-    equal = equal_images(clean, scratch)
-    shutil.rmtree(scratch)
-    return {
-        "pixels": verified.pixels,
-        "pixels_in_budget": verified.pixels_held,
-        "verified": verified.held,
-        "images": len(open_source(clean)),
-        "images_restored_bit_for_bit": equal if restored.held else 0,
-    }
-
-
-def equal_images(clean: Path, restored: Path) -> int:
-    """Count restored images that equal the decoded originals in every pixel, read again from disk."""
-    originals, copies = open_source(clean), open_source(restored)
-    pairs = zip(originals, copies, strict=True)
-    return sum(bool((a.image == b.image).all()) and a.image.dtype == b.image.dtype for a, b in pairs)
 
 
 def table(results: Sequence[dict[str, Any]], *, victim: str | None = None) -> str:
@@ -236,82 +138,31 @@ def table(results: Sequence[dict[str, Any]], *, victim: str | None = None) -> st
                 f"| {clean['mean']:.3f} ({clean['min']:.3f}-{clean['max']:.3f}) | {recipe['majority']:.3f} "
                 f"| {recipe['verdict']} | {fidelity['psnr_db']['median']:.1f} | {fidelity['ssim']['median']:.3f} |"
             )
-    pixels, held = sum(one["pixels"] for one in results), sum(one["pixels_in_budget"] for one in results)
-    images, equal = sum(one["images"] for one in results), sum(one["images_restored_bit_for_bit"] for one in results)
-    lines += [
-        "",
-        f"Pixels read back and inside the integer budget: {held} of {pixels}. "
-        f"Images restored bit for bit: {equal} of {images}.",
-    ]
+    lines += ["", proof_line(results)]
     return "\n".join(lines)
 
 
-def published(experiment: Experiment) -> dict[str, Any] | None:
-    """Return the row of docs/results.json that was computed with exactly the same settings and victims."""
-    wanted = [experiment.recipe.describe(), [victim.describe() for victim in experiment.victims]]
-    wanted = json.loads(json.dumps(wanted))  # as a file holds them
-    for one in json.loads((DOCS / "results.json").read_text()):
-        victims = [recipe["recipe"] for recipe in one["audit"]["recipes"]]
-        if one["experiment"] == experiment.label and [one["settings"], victims] == wanted:
-            return dict(one)
-    return None
-
-
 def publish(results: Sequence[dict[str, Any]]) -> None:
-    """Write docs/results.json and put the table between the markers of docs/README.md."""
-    slim = json.loads(json.dumps(list(results)))
-    for one in slim:
-        for recipe in one["audit"]["recipes"]:
-            for run in recipe["runs"]:
-                for curve in ("loss_curve", "score_curve"):
-                    run[curve] = [round(value, 4) for value in run[curve]]
-    (DOCS / "results.json").write_text(json.dumps(slim, indent=1, sort_keys=True) + "\n")
+    """Write docs/results.json and put the table between the markers of docs/README.md and of README.md."""
+    write_results(results, DOCS / "results.json")
     splice(DOCS / "README.md", table(results))
     shown = [one for one in results if one["dataset"] != "pneumonia_multilabel"]
     splice(ROOT / "README.md", table(shown, victim="small_resnet"))
 
 
-def splice(path: Path, text: str) -> None:
-    """Replace what stands between the two markers of a Markdown file."""
-    start, end = "<!-- figures -->", "<!-- end of figures -->"
-    before, rest = path.read_text().split(start, 1)
-    after = rest.split(end, 1)[1]
-    path.write_text(f"{before}{start}\n{text}\n{end}{after}")
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with medmnist/ and mednist/")
-    parser.add_argument("--work", type=Path, default=Path("reproduce_output"), help="where steps are kept")
-    parser.add_argument("--only", help="run only experiments whose name contains this")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2, help="torch threads")
-    parser.add_argument("--small", action="store_true", help="leave DenseNet121 out")
-    parser.add_argument("--finished", action="store_true", help="compute nothing; publish what earlier runs finished")
-    parser.add_argument("--keep", action="store_true", help="also publish rows of docs/results.json that still hold")
-    parser.add_argument("--publish", action="store_true", help="write the table into docs/, also of a partial run")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    known, results = sources(options.data, options.work), []
-    for experiment in experiments(big=not options.small):
-        if options.only and options.only not in experiment.label:
-            continue
-        finished = (options.work / experiment.label / "result.json").exists()
-        kept = published(experiment) if options.keep and not finished else None
-        if kept is not None:
-            results.append(kept)
-            continue
-        if options.finished and not finished:
-            print(f"not finished: {experiment.label}")
-            continue
-        clean, test = known[experiment.dataset]()
-        results.append(perform(experiment, clean, test, options.work, options.seeds))
-        print(*table(results[-1:]).splitlines()[2:], sep="\n", flush=True)
-    print(table(results))
-    if options.publish or not options.only:
-        publish(results)
-    return 0
-
+BUNDLE = Bundle(
+    folder=Path(__file__).parent,
+    description=__doc__ or "",
+    datasets={
+        "breastmnist": lambda data, work: prepare_medmnist("breastmnist", data),
+        "pneumoniamnist": lambda data, work: prepare_medmnist("pneumoniamnist", data),
+        "mednist": prepare_mednist,
+        "pneumonia_multilabel": prepare_multi_label,
+    },
+    experiments=experiments,
+    table=table,
+    publish=publish,
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(BUNDLE))

@@ -3,7 +3,7 @@
 from monai_unlearnable.audit.report import AuditReport, RecipeOutcome, Verdict
 from monai_unlearnable.audit.run import audit_release
 from monai_unlearnable.audit.training import TrainingResult, train_victim
-from monai_unlearnable.audit.victims import VictimRecipe, adam_optimizer, sgd_optimizer
+from monai_unlearnable.audit.victims import VictimRecipe, adam_optimizer, default_recipe, sgd_optimizer
 
 __all__ = [
     "AuditReport",
@@ -13,6 +13,7 @@ __all__ = [
     "VictimRecipe",
     "adam_optimizer",
     "audit_release",
+    "default_recipe",
     "sgd_optimizer",
     "train_victim",
 ]
