@@ -1,0 +1,101 @@
+"""Recompute every published figure of this bundle: protect, verify, restore, audit, and write the table.
+
+Kvasir-SEG, split by file number: 1 to 800 are protected, 901 to 1000 are the clean test; 801 to 900 are left for
+choices. Files are released as PNG at their native resolution. Every step that is finished is kept, so a stopped run goes
+on where it was:
+
+    python bundles/segmentation_protection/reproduce.py --data ../shared/data --work reproduce_output
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the bundles share how figures are made
+from reproduction import Bundle, DataSet, Experiment, main, proof_line, splice, write_results
+
+from monai_unlearnable.audit import default_recipe
+from monai_unlearnable.sources import Task
+from monai_unlearnable.workflows import ErrorMinimizingRecipe, SyntheticRecipe
+
+DOCS = Path(__file__).parent / "docs"
+PROTECTED, TESTED = range(1, 801), range(901, 1001)
+
+UNET = replace(default_recipe(Task.SEGMENTATION), name="unet, 128 px", epochs=12, batch_size=8, image_size_px=128)
+ERROR_MINIMIZING = ErrorMinimizingRecipe(surrogate_epochs=3, steps=10, min_rounds=2, max_rounds=4)
+
+
+def prepare_kvasir(data: Path, work: Path) -> DataSet:
+    """Copy images and masks into a folder for the protection and one for the test."""
+    root = work / "kvasir"
+    if not (root / "complete").exists():
+        shutil.rmtree(root, ignore_errors=True)
+        for part, numbers in (("train", PROTECTED), ("test", TESTED)):
+            for kind, stem in (("images", "colonoscopy"), ("masks", "mask")):
+                (root / part / kind).mkdir(parents=True)
+                for number in numbers:
+                    name = f"{stem}_{number:04d}.jpg"
+                    shutil.copyfile(data / "kvasir_seg" / kind / name, root / part / kind / name)
+        (root / "complete").touch()
+    return DataSet(clean=root / "train", test=root / "test")
+
+
+def experiments(big: bool) -> list[Experiment]:
+    """Return every experiment."""
+    return [
+        Experiment(dataset="kvasir", radius="8/255", recipe=recipe, victims=(UNET,))
+        for recipe in (ERROR_MINIMIZING, SyntheticRecipe())
+    ]
+
+
+def table(results: Sequence[dict[str, Any]]) -> str:
+    """Return the published table in Markdown."""
+    lines = [
+        "| method | radius | victim | IoU, released | IoU, clean | best blind answer | Dice, released | Dice, clean "
+        "| verdict | PSNR dB | SSIM |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for one in results:
+        fidelity = one["audit"]["fidelity"]
+        for recipe in one["audit"]["recipes"]:
+            released, clean = recipe["released"], recipe["clean"]
+            dice = {
+                on: [run["dense"]["dice"] for run in recipe["runs"] if run["trained_on"] == on]
+                for on in ("released", "clean")
+            }
+            lines.append(
+                f"| {one['method']} {one['variant']}| {one['radius']} | {recipe['recipe']['name']} "
+                f"| **{released['mean']:.3f}** ({released['min']:.3f}-{released['max']:.3f}) "
+                f"| {clean['mean']:.3f} ({clean['min']:.3f}-{clean['max']:.3f}) | {recipe['majority']:.3f} "
+                f"| {_mean(dice['released']):.3f} | {_mean(dice['clean']):.3f} | {recipe['verdict']} "
+                f"| {fidelity['psnr_db']['median']:.1f} | {fidelity['ssim']['median']:.3f} |"
+            )
+    return "\n".join([*lines, "", proof_line(results)])
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def publish(results: Sequence[dict[str, Any]]) -> None:
+    """Write docs/results.json and put the table between the markers of docs/README.md."""
+    write_results(results, DOCS / "results.json")
+    splice(DOCS / "README.md", table(results))
+
+
+BUNDLE = Bundle(
+    folder=Path(__file__).parent,
+    description=__doc__ or "",
+    datasets={"kvasir": prepare_kvasir},
+    experiments=experiments,
+    table=table,
+    publish=publish,
+)
+
+if __name__ == "__main__":
+    sys.exit(main(BUNDLE))
