@@ -12,13 +12,13 @@ import torch
 
 from monai_unlearnable.release.atomic import atomic_file
 from monai_unlearnable.release.budgets import ReleaseBudgets
+from monai_unlearnable.release.formats.base import ReleaseFormat
 from monai_unlearnable.release.formats.by_name import ReleaseFormats
 from monai_unlearnable.release.hashing import file_sha256, pixels_sha256
 from monai_unlearnable.release.padding import off_padding
 from monai_unlearnable.release.planned import PlannedFile
 from monai_unlearnable.release.records import FileRecord, SampleRecord
 from monai_unlearnable.release.residuals import write_residual
-from monai_unlearnable.release.slabs import slabs
 from monai_unlearnable.sources.base import Source
 from monai_unlearnable.sources.float_levels import FloatValues, level_residual
 from monai_unlearnable.sources.stored_levels import add_delta, is_floating
@@ -73,7 +73,7 @@ class FileWriter:
         path, form = self.folder / file.name, self.formats.named(file.format)
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(path, sync_folder=False) as unfinished:
-            form.write(unfinished, template=file.template, images=self._protected(file, samples))
+            form.write(unfinished, template=file.template, images=self._protected(file, form, samples))
         return FileRecord(
             name=file.name,
             original_name=file.original_name,
@@ -87,9 +87,9 @@ class FileWriter:
             original=form.keep(file.template, released=path),
         )
 
-    def _protected(self, file: PlannedFile, samples: list[SampleRecord]) -> Iterator[StoredValues]:
+    def _protected(self, file: PlannedFile, form: ReleaseFormat, samples: list[SampleRecord]) -> Iterator[StoredValues]:
         for index in file.indices:
-            image = self._image(index)
+            image = self._image(index, file, form)
             original, protected = image.original, image.protected
             if file.part is not None:
                 original, protected = (np.ascontiguousarray(one[:, file.part]) for one in (original, protected))
@@ -99,16 +99,20 @@ class FileWriter:
             samples.append(SampleRecord(sample_id, label, *hashes, file.part, budget, image.residual_sha256))
             yield protected
 
-    def _image(self, index: int) -> _Image:
+    def _original(self, index: int, file: PlannedFile, form: ReleaseFormat) -> StoredValues:
+        if file.part is not None or len(file.indices) > 1:
+            return self.source.read(index)
+        (image,) = form.read(file.template)  # it has read the file already, to write it anew
+        return image
+
+    def _image(self, index: int, file: PlannedFile, form: ReleaseFormat) -> _Image:
         if self.newest is not None and self.newest[0] == index:
             return self.newest[1]
-        sample_id, original = self.source.sample_ids[index], self.source.read(index)
+        sample_id, original = self.source.sample_ids[index], self._original(index, file, form)
         whole, budget = tuple(slice(0, size) for size in original.shape), self.budgets.of(sample_id)
         delta = self.store.read_region(self.keys[index], whole).numpy()
         applied = off_padding(self.source, index, original, budget.apply(original, delta, where=sample_id))
-        for part in slabs(original.shape):
-            region = (*part, *whole[2:])
-            self.applied.write_region(sample_id, region, torch.from_numpy(applied[part]))
+        self.applied.write_region(sample_id, whole, torch.from_numpy(applied))
         size = budget.stored_level_size
         protected, kept = add_delta(original, applied, level_size=size), ""
         if is_floating(original.dtype):
