@@ -211,7 +211,8 @@ class ReleaseBudget:
         wide: NDArray[np.integer] = levels.astype(np.int32 if narrow else np.int64)
         total: NDArray[np.integer] = np.add(wide, delta, dtype=wide.dtype)
         np.clip(total, span.low, span.high, out=total)
-        return np.subtract(total, wide, out=total)
+        total -= wide
+        return total
 
     def _wide_levels(self, values: StoredValues) -> NDArray[np.int64]:
         return whole_levels(values, level_size=self.stored_level_size).astype(np.int64)
