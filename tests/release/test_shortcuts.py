@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from monai_unlearnable.release.formats.dicom import changed_elements
 from monai_unlearnable.release.formats.png import PngFormat
 from monai_unlearnable.release.hashing import HashThread, pixels_sha256
 from monai_unlearnable.sources.stored_levels import add_delta
-from monai_unlearnable.types import StoredValues
+from monai_unlearnable.types import StoredArray, StoredValues
 from tests.release.building import built_folders
 from tests.release.dicom.writing import protect
 from tests.sources.dicom.building import grey, write
@@ -72,7 +73,7 @@ def test_what_is_written_wrong_gets_no_name(tmp_path: Path, monkeypatch: pytest.
     restore: Callable[..., None] = PngFormat.restore
 
     def restore_brighter(self: PngFormat, path: Path, *, images: list[StoredValues], **others: object) -> None:
-        restore(self, path, images=iter([one ^ one.dtype.type(1) for one in images]), **others)
+        restore(self, path, images=iter([np.invert(cast(StoredArray, one)) for one in images]), **others)
 
     monkeypatch.setattr(PngFormat, "restore", restore_brighter)
     report = restore_release(built.release, built.ledger, tmp_path / "back")
