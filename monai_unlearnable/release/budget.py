@@ -139,8 +139,7 @@ class ReleaseBudget:
             )
         applied: NDArray[np.integer] = np.empty_like(delta)  # never larger than the delta, so its type will do
         for part in slabs(original.shape):
-            wide = self._wide_levels(original[part])
-            applied[part] = np.clip(wide + delta[part], span.low, span.high) - wide
+            applied[part] = self._clipped(original[part], delta[part], span)
         if not self.holds(applied):
             raise ReleaseError(
                 f"{where}: the delta reaches {self.measure(applied):g} levels in {self.norm}, the budget is "
@@ -201,6 +200,19 @@ class ReleaseBudget:
             reach = np.abs(delta[part].astype(np.float64)) * (self.stored_level_size * (1 + 2.0**-50))
             beyond += int(np.count_nonzero(moved > reach))
         return f"{beyond} values moved further than their delta of whole levels says" if beyond else ""
+
+    def _clipped(self, original: StoredValues, delta: NDArray[np.integer], span: Span) -> NDArray[np.integer]:
+        """Return ``clip(original + delta) - original`` of a part of an image, whose levels are inside the range."""
+        levels = whole_levels(original, level_size=self.stored_level_size)
+        lowest, highest = int(levels.min()) + int(delta.min()), int(levels.max()) + int(delta.max())
+        if span.low <= lowest and highest <= span.high:  # nothing there is to be cut
+            return delta
+        narrow = levels.dtype.itemsize <= 2 and delta.dtype.itemsize <= 2
+        wide: NDArray[np.integer] = levels.astype(np.int32 if narrow else np.int64)
+        total: NDArray[np.integer] = np.add(wide, delta, dtype=wide.dtype)
+        np.clip(total, span.low, span.high, out=total)
+        total -= wide
+        return total
 
     def _wide_levels(self, values: StoredValues) -> NDArray[np.int64]:
         return whole_levels(values, level_size=self.stored_level_size).astype(np.int64)

@@ -98,10 +98,13 @@ def _difference(released: StoredValues, delta: NDArray[np.integer]) -> StoredVal
     """Return ``released - delta`` in the type of the integers; None where it does not fit."""
     limits, original = np.iinfo(cast(Any, released.dtype)), np.empty_like(released)
     for part in slabs(released.shape):
-        wide = np.subtract(released[part], delta[part], dtype=np.int64)
-        if int(wide.min()) < limits.min or int(wide.max()) > limits.max:
-            return None
-        original[part] = wide
+        some, taken = released[part], delta[part]
+        lowest, highest = int(some.min()) - int(taken.max()), int(some.max()) - int(taken.min())
+        if lowest < limits.min or highest > limits.max:  # perhaps: these need not be of one voxel
+            wide = np.subtract(some, taken, dtype=np.int64)
+            if int(wide.min()) < limits.min or int(wide.max()) > limits.max:
+                return None
+        np.subtract(some, taken, out=original[part], dtype=released.dtype, casting="unsafe")
     return original
 
 

@@ -57,9 +57,9 @@ def restore_release(
     done, total = set[str](), owner.content.image_count
     for record in owner.content.files:
         try:
-            _restore_file(owner, record, folder, target)
+            is_source = _restore_file(owner, record, folder, target)
             restored.append(record)
-            if file_sha256(target / record.original_name) == record.source_sha256:
+            if is_source:
                 identical.append(record.original_name)
         except (UnlearnableError, OSError) as error:
             failures.append(Failure(record.name, str(error)))
@@ -84,7 +84,8 @@ def _whole_images(owner: OwnerSide, restored: list[FileRecord]) -> int:
     return sum(back[one] == count for one, count in everything.items())
 
 
-def _restore_file(owner: OwnerSide, record: FileRecord, folder: Path, target: Path) -> None:
+def _restore_file(owner: OwnerSide, record: FileRecord, folder: Path, target: Path) -> bool:
+    """Restore a file, and tell whether it is the source's byte for byte."""
     released, path = locate(folder, record.name), locate(target, record.original_name)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path, sync_folder=False) as unfinished:
@@ -94,13 +95,16 @@ def _restore_file(owner: OwnerSide, record: FileRecord, folder: Path, target: Pa
                 raise ReleaseError("its checksum is not the one that was published")
             if record.original:  # a list with other names than the original one
                 unfinished.write_text(record.original, encoding="utf-8", newline="")
-            return
+            return file_sha256(unfinished) == record.source_sha256
         form = owner.formats.named(record.format)
         if form.untouched_sha256(released) != record.untouched:
             raise ReleaseError("what is not protected is not as it was in the source")
         images = _originals(form, owner, record, released)
         form.restore(unfinished, released=released, images=images, kept=record.original)
-        _prove(form, record, unfinished)
+        is_source = file_sha256(unfinished) == record.source_sha256
+        if not is_source:  # or there would be nothing left to prove
+            _prove(form, record, unfinished)
+        return is_source
 
 
 def _originals(form: ReleaseFormat, owner: OwnerSide, record: FileRecord, released: Path) -> Iterator[StoredValues]:

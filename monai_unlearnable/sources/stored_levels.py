@@ -54,5 +54,6 @@ def add_delta(values: StoredValues, delta: NDArray[np.integer], *, level_size: f
     if is_floating(values.dtype):
         return add_levels(cast(FloatValues, values), delta, level=level_size)
     total = np.empty_like(values)
-    np.add(values, delta, out=total, dtype=np.int64, casting="unsafe")  # wide in NumPy's small buffer only
+    # Whatever wraps on the way wraps back, because the sum fits.
+    np.add(values, delta, out=total, dtype=values.dtype, casting="unsafe")
     return total

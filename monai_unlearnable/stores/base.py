@@ -214,7 +214,8 @@ class DeltaStore(ABC):
             raise StoreError(f"key {key!r}: got a delta of shape {tuple(levels.shape)}, the region has {shape}.")
         if levels.is_floating_point() and not bool((levels == levels.round()).all()):
             raise StoreError(f"key {key!r}: the delta holds NaN or fractions; only whole levels are stored.")
-        largest = float(levels.to(torch.float64).abs().max()) if levels.numel() else 0.0
+        low, high = (one.item() for one in torch.aminmax(levels)) if levels.numel() else (0, 0)
+        largest = max(high, -low)
         if not largest <= self.header.radius_levels:
             raise StoreError(
                 f"key {key!r}: |delta| reaches {largest:g} levels, the store's radius is "

@@ -30,6 +30,10 @@ from tests.benchmarks.measure import Outcome, Ratio, Row, Size, interleaved_seco
 from tests.benchmarks.release_files import KINDS, Kind, make_volume
 
 GOAL = 1.3
+_CHECKED = "durable checked rewrite"
+"""The plain rewrite, then one fsync of each new file, and one SHA-256 of each file that was read and written: the least
+that a careful program does. A release hashes pixels as well and keeps what brings the original back."""
+
 _RADIUS = 8
 BUDGET = ReleaseBudget(norm="linf", radius_levels=_RADIUS, low_level=-32768, high_level=65535)
 BUDGETS = ReleaseBudgets(distinct=(BUDGET,))
@@ -79,13 +83,15 @@ def _measure(kind: Kind, folder: Path, size: Size) -> Outcome:
     write_store(folder / "source", folder / "store")
     release_once(folder / "source", folder / "store", folder / "first")
     seconds = interleaved_seconds(_functions(kind, folder), size)
-    plain = seconds["rewrite"]
+    plain, checked = seconds["rewrite"], seconds[_CHECKED]
     rows = tuple(Row(name=f"{kind.name}: {name}", unit="s", values=values) for name, values in seconds.items())
     return Outcome(
         rows,
         (
             Ratio(name=f"{kind.name}: release / rewrite", values=quotients(seconds["release"], plain), goal=GOAL),
             Ratio(name=f"{kind.name}: restore / rewrite", values=quotients(seconds["restore"], plain), goal=GOAL),
+            Ratio(name=f"{kind.name}: release / {_CHECKED}", values=quotients(seconds["release"], checked)),
+            Ratio(name=f"{kind.name}: restore / {_CHECKED}", values=quotients(seconds["restore"], checked)),
         ),
     )
 
@@ -104,6 +110,16 @@ def _functions(kind: Kind, folder: Path) -> dict[str, Callable[[], None]]:
         for number, file in enumerate(files):
             ending = "".join(file.suffixes)
             kind.rewrite(file, target / f"{number}{ending}")
+
+    def checked_rewrite() -> None:
+        target = fresh()
+        for number, file in enumerate(files):
+            copy = target / f"{number}{''.join(file.suffixes)}"
+            file_sha256(file)
+            kind.rewrite(file, copy)
+            with copy.open("rb+") as stream:
+                os.fsync(stream.fileno())
+            file_sha256(copy)
 
     def hashes() -> None:
         for file in files:
@@ -127,6 +143,7 @@ def _functions(kind: Kind, folder: Path) -> dict[str, Callable[[], None]]:
 
     return {
         "rewrite": rewrite,
+        _CHECKED: checked_rewrite,
         "release": lambda: release_once(folder / "source", folder / "store", fresh()),
         "restore": lambda: _require(restore_release(first / "release", first / "ledger", fresh() / "back").held),
         "verify": verify,

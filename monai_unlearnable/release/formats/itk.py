@@ -90,7 +90,7 @@ class NrrdFormat(BlockReleaseFormat):
         return layout.head
 
 
-def _pack(body: bytes, *, packing: str) -> bytes:
+def _pack(body: memoryview, *, packing: str) -> bytes | memoryview:
     if packing == "zlib":
         return zlib.compress(body, _LEVEL)
     # No name and no time, so that equal content gives equal files.

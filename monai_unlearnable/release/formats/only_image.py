@@ -10,6 +10,7 @@ import numpy as np
 
 from monai_unlearnable.errors import ReleaseError
 from monai_unlearnable.sources.image_file import StoredValues
+from monai_unlearnable.sources.stored_levels import is_floating
 
 __all__ = ["only_image"]
 
@@ -37,6 +38,6 @@ def only_image(
         found = image
     if found is None:
         raise ReleaseError(f"{template}: holds one image, none was given.")
-    if not np.isfinite(found).all():
+    if is_floating(found.dtype) and not np.isfinite(found).all():
         raise ReleaseError(f"{template}: the image to write holds NaN or infinity.")
     return found

@@ -27,16 +27,16 @@ Cells: TypeAlias = NDArray[np.unsignedinteger[Any]]
 
 
 def native_cells(content: DicomContent, element: Element, layout: PixelLayout) -> Cells:
-    """Return the cells of uncompressed pixel data, ``(sample, frame, row, column)``.
+    """Return the cells of uncompressed pixel data, ``(sample, frame, row, column)``: where they lie, not to be changed.
 
     Raises:
         ValueError: the element holds fewer bytes than the header promises.
     """
     check_native_size(element, layout)
-    raw = _swapped(bytes(element.value), content, element, layout)
+    raw = _swapped(element.value, content, element, layout)
     order = content.encoding.order
     flat = np.frombuffer(raw, dtype=layout.cell_dtype.newbyteorder(order), count=_count(layout))
-    stored = flat.reshape(_file_shape(layout)).astype(layout.cell_dtype)
+    stored = flat.reshape(_file_shape(layout)).astype(layout.cell_dtype, copy=False)
     return np.moveaxis(stored, 1 if layout.planar else -1, 0)
 
 
@@ -48,9 +48,10 @@ def native_bytes(cells: Cells, content: DicomContent, element: Element, layout: 
     """
     check_native_size(element, layout)
     stored = np.moveaxis(cells, 0, 1 if layout.planar else -1)
-    old = _swapped(bytes(element.value), content, element, layout)
-    new = stored.astype(layout.cell_dtype.newbyteorder(content.encoding.order)).tobytes()
-    return _swapped(new + old[len(new) :], content, element, layout)
+    new = stored.astype(layout.cell_dtype.newbyteorder(content.encoding.order), copy=False).tobytes()
+    old = _swapped(element.value, content, element, layout)
+    rest = bytes(old[len(new) :])
+    return bytes(_swapped(new + rest if rest else new, content, element, layout))
 
 
 def cells_to_levels(cells: Cells, layout: PixelLayout) -> StoredArray:
@@ -62,6 +63,8 @@ def cells_to_levels(cells: Cells, layout: PixelLayout) -> StoredArray:
         >>> cells_to_levels(np.array([[[[0x0FFF, 0x7001]]]], dtype=np.uint16), layout).tolist()
         [[[-1, 1]]]
     """
+    if layout.bits_stored == layout.bits_allocated:
+        return np.array(cells, order="C").view(layout.dtype).reshape(layout.shape)
     top = cells << np.array(layout.bits_allocated - 1 - layout.high_bit, dtype=cells.dtype)
     shift = np.array(layout.bits_allocated - layout.bits_stored, dtype=layout.dtype)
     return np.ascontiguousarray(top.view(layout.dtype) >> shift).reshape(layout.shape)
@@ -76,6 +79,8 @@ def levels_to_cells(levels: StoredArray, cells: Cells, layout: PixelLayout, *, s
         layout: where the bits lie.
         sign_extended: fill the bits above the stored ones with the sign instead.
     """
+    if layout.bits_stored == layout.bits_allocated:  # a cell has no other bits
+        return levels.reshape(cells.shape).view(cells.dtype)
     shift = layout.high_bit + 1 - layout.bits_stored
     mask = ((1 << layout.bits_stored) - 1) << shift
     whole = levels.reshape(cells.shape).view(cells.dtype) << np.array(shift, dtype=cells.dtype)
@@ -121,9 +126,11 @@ def check_native_size(element: Element, layout: PixelLayout) -> None:
         )
 
 
-def _swapped(raw: bytes, content: DicomContent, element: Element, layout: PixelLayout) -> bytes:
+def _swapped(
+    raw: bytes | memoryview, content: DicomContent, element: Element, layout: PixelLayout
+) -> bytes | memoryview:
     """Of 8-bit cells in 16-bit words (OW) big endian exchanges each two bytes (PS3.5, 8.1.1)."""
     if content.encoding.little_endian or layout.bits_allocated != 8 or element.vr != "OW":
         return raw
     even = len(raw) // 2 * 2
-    return np.frombuffer(raw[:even], dtype=np.uint16).byteswap().tobytes() + raw[even:]
+    return np.frombuffer(raw[:even], dtype=np.uint16).byteswap().tobytes() + bytes(raw[even:])

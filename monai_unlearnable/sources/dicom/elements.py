@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["Element", "Encoding", "Item", "element_bytes", "elements_bytes", "tag_text"]
+__all__ = ["Element", "Encoding", "Item", "element_bytes", "element_pieces", "elements_bytes", "tag_text"]
 
 
 @dataclass(frozen=True)
@@ -92,15 +92,28 @@ class Element:
         return Item(header, elements, item.trailer)
 
 
+def element_pieces(element: Element) -> Iterator[bytes | memoryview]:
+    """Yield the bytes of an element as it lies in the file, uncopied."""
+    yield element.header
+    if element.items is None:
+        yield element.value
+    else:
+        for item in element.items:
+            yield item.header
+            for one in item.elements:
+                yield from element_pieces(one)
+            yield item.trailer
+    yield element.trailer
+
+
 def element_bytes(element: Element) -> bytes:
     """Return an element as it lies in the file."""
-    body = bytes(element.value) if element.items is None else b"".join(map(_item_bytes, element.items))
-    return element.header + body + element.trailer
+    return b"".join(element_pieces(element))
 
 
 def elements_bytes(elements: Iterable[Element]) -> bytes:
     """Return elements as they lie in the file, one after the other."""
-    return b"".join(map(element_bytes, elements))
+    return b"".join(piece for one in elements for piece in element_pieces(one))
 
 
 def tag_text(tag: int) -> str:
@@ -113,12 +126,8 @@ def tag_text(tag: int) -> str:
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
-def _item_bytes(item: Item) -> bytes:
-    return item.header + elements_bytes(item.elements) + item.trailer
-
-
 def _item_length(item: Item) -> int:
-    return len(_item_bytes(item))
+    return len(item.header) + len(elements_bytes(item.elements)) + len(item.trailer)
 
 
 def _with_length(header: bytes, length: int, sequence: Element) -> bytes:

@@ -14,6 +14,7 @@ from monai_unlearnable.sources.dicom.slices import SliceFacts
 
 __all__ = ["SliceOrder", "order_slices"]
 
+_SERIES = "SeriesInstanceUID"
 _SAME_PLACE_MM = 1e-3
 _SAME_DIRECTION = 1e-4
 _EVEN_SPACING = 0.01
@@ -46,9 +47,10 @@ def order_slices(slices: Sequence[SliceFacts], *, folder: Path) -> SliceOrder:
     for other in slices[1:]:
         for (what, value), (_, other_value) in zip(first.same, other.same, strict=True):
             if value != other_value:
+                held = f"The folder holds {_series_count(slices)} series. " if what == _SERIES else ""
                 raise SourceError(
                     f"{folder}: {first.path.name} and {other.path.name} are not slices of one image: {what} is "
-                    f"{value!r} and {other_value!r}. Put each series into a folder of its own."
+                    f"{value!r} and {other_value!r}. {held}Put each series into a folder of its own."
                 )
     placed = [one.position is not None and one.orientation is not None for one in slices]
     if all(placed):
@@ -60,6 +62,10 @@ def order_slices(slices: Sequence[SliceFacts], *, folder: Path) -> SliceOrder:
             "Take one kind out."
         )
     return _by_number(slices, folder)
+
+
+def _series_count(slices: Sequence[SliceFacts]) -> int:
+    return len({dict(one.same)[_SERIES] for one in slices})
 
 
 def _by_position(slices: Sequence[SliceFacts], folder: Path) -> SliceOrder:

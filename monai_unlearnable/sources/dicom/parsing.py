@@ -56,10 +56,12 @@ class _Reader:
     data: memoryview
     position: int
 
-    def take(self, count: int, stop: int, what: str) -> memoryview:
+    def take(self, count: int, stop: int, what: str | int) -> memoryview:
+        """Take the next bytes; ``what`` they belong to, in words or a tag, is for the message."""
         if count > stop - self.position:
+            name = what if isinstance(what, str) else tag_text(what)
             raise ValueError(
-                f"{what} promises {count} bytes at offset {self.position}, {stop - self.position} are there: "
+                f"{name} promises {count} bytes at offset {self.position}, {stop - self.position} are there: "
                 "the file is cut short or damaged. Replace it or take it out."
             )
         taken = self.data[self.position : self.position + count]
@@ -97,7 +99,7 @@ def _element(reader: _Reader, stop: int, encoding: Encoding, *, depth: int) -> E
     if tag >> 16 == 0xFFFE:
         length = _unpack(encoding, "I", reader.take(4, stop, "a delimiter"))
         header = bytes(reader.data[start : reader.position])
-        value = reader.take(0 if length == _UNDEFINED else length, stop, tag_text(tag))
+        value = reader.take(0 if length == _UNDEFINED else length, stop, tag)
         return Element(tag, "", header, value, None, b"", encoding)
     vr, length = _vr_and_length(reader, tag, stop, encoding)
     header = bytes(reader.data[start : reader.position])
@@ -109,14 +111,14 @@ def _element(reader: _Reader, stop: int, encoding: Encoding, *, depth: int) -> E
     if undefined:
         value, trailer = _fragments(reader, tag, stop, encoding)
         return Element(tag, vr, header, value, None, trailer, encoding)
-    return Element(tag, vr, header, reader.take(length, stop, tag_text(tag)), None, b"", encoding)
+    return Element(tag, vr, header, reader.take(length, stop, tag), None, b"", encoding)
 
 
 def _vr_and_length(reader: _Reader, tag: int, stop: int, encoding: Encoding) -> tuple[str, int]:
     if encoding.implicit:
-        length = _unpack(encoding, "I", reader.take(4, stop, tag_text(tag)))
+        length = _unpack(encoding, "I", reader.take(4, stop, tag))
         return _dictionary_vr(tag), length
-    raw = bytes(reader.take(2, stop, tag_text(tag)))
+    raw = bytes(reader.take(2, stop, tag))
     if not (raw.isalpha() and raw.isupper()):
         raise ValueError(
             f"{tag_text(tag)} at offset {reader.position - 6} has no value representation ({raw!r}), as an "
@@ -124,20 +126,20 @@ def _vr_and_length(reader: _Reader, tag: int, stop: int, encoding: Encoding) -> 
         )
     vr = raw.decode("ascii")
     if vr in _LONG:
-        reader.take(2, stop, tag_text(tag))
-    return vr, _unpack(encoding, "I" if vr in _LONG else "H", reader.take(4 if vr in _LONG else 2, stop, tag_text(tag)))
+        reader.take(2, stop, tag)
+    return vr, _unpack(encoding, "I" if vr in _LONG else "H", reader.take(4 if vr in _LONG else 2, stop, tag))
 
 
 def _sequence(reader: _Reader, bare: Element, length: int, stop: int, depth: int) -> Element:
     undefined = length == _UNDEFINED
     if not undefined and length > stop - reader.position:
-        reader.take(length, stop, tag_text(bare.tag))
+        reader.take(length, stop, bare.tag)
     end = stop if undefined else reader.position + length
     items, trailer = [], b""
     while undefined or reader.position < end:
         start = reader.position
         tag = reader.tag(end, bare.encoding)
-        item_length = _unpack(bare.encoding, "I", reader.take(4, end, tag_text(bare.tag)))
+        item_length = _unpack(bare.encoding, "I", reader.take(4, end, bare.tag))
         header = bytes(reader.data[start : reader.position])
         if tag == _SEQUENCE_END and undefined:
             trailer = header
@@ -164,7 +166,7 @@ def _fragments(reader: _Reader, tag: int, stop: int, encoding: Encoding) -> tupl
     while True:
         item_start = reader.position
         item_tag = reader.tag(stop, encoding)
-        length = _unpack(encoding, "I", reader.take(4, stop, tag_text(tag)))
+        length = _unpack(encoding, "I", reader.take(4, stop, tag))
         if item_tag == _SEQUENCE_END:
             return reader.data[start:item_start], bytes(reader.data[item_start : reader.position])
         if item_tag != _ITEM:

@@ -132,6 +132,19 @@ def _broken(folder: Path) -> None:
     (folder / "b.dcm").write_bytes((folder / "b.dcm").read_bytes()[:-9])
 
 
+def test_mixed_series_are_counted(tmp_path: Path) -> None:
+    for number in range(6):
+        uid = f"1.2.826.0.1.{number % 3}"
+        path = tmp_path / f"{number}.dcm"
+        slice_file(path, position_mm=(0, 0, number), number=number + 1, SeriesInstanceUID=uid)
+    with pytest.raises(SourceError) as caught:
+        SERIES.read(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: 0.dcm and 1.dcm are not slices of one image: SeriesInstanceUID is '1.2.826.0.1.0' and "
+        "'1.2.826.0.1.1'. The folder holds 3 series. Put each series into a folder of its own."
+    )
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [

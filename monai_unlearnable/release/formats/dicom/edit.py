@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache, partial
 
 from pydicom.dataset import Dataset
 
 from monai_unlearnable import __version__
 from monai_unlearnable.errors import ReleaseError
 from monai_unlearnable.release.formats.dicom import tags
-from monai_unlearnable.release.formats.dicom.encode import new_element, with_item, with_value
+from monai_unlearnable.release.formats.dicom.encode import new_element, new_sequence, with_item, with_value
 from monai_unlearnable.release.formats.dicom.groups import with_group_lengths
 from monai_unlearnable.release.formats.dicom.identity import DERIVATION, MANUFACTURER, ReleaseIdentity
 from monai_unlearnable.sources.dicom.content import DicomContent
-from monai_unlearnable.sources.dicom.elements import Element
+from monai_unlearnable.sources.dicom.elements import Element, Encoding
 
 __all__ = ["Elements", "identified", "placed", "text_value", "value_text"]
 
@@ -41,12 +42,10 @@ def identified(content: DicomContent, identity: ReleaseIdentity) -> Elements:
             elements = placed(elements, text_value(element, identity.uids.new(value_text(element))))
     found = {one.tag: one for one in elements}
     equipment = found.get(tags.CONTRIBUTING_EQUIPMENT_SEQUENCE)
-    elements = placed(elements, with_item(equipment, tags.CONTRIBUTING_EQUIPMENT_SEQUENCE, _equipment_item(), encoding))
+    elements = placed(elements, with_item(equipment, _equipment, encoding))
     if identity.reference_source:
-        source = with_item(
-            found.get(tags.SOURCE_IMAGE_SEQUENCE), tags.SOURCE_IMAGE_SEQUENCE, _source_item(content), encoding
-        )
-        elements = placed(elements, source)
+        source = found.get(tags.SOURCE_IMAGE_SEQUENCE)
+        elements = placed(elements, with_item(source, partial(_source, content), encoding))
     return with_group_lengths(content.elements, elements)
 
 
@@ -116,7 +115,7 @@ def _image_type(content: DicomContent) -> Element:
 
 def _derivation(content: DicomContent) -> Element:
     """Keep what was there before: it tells of lossy compression, for one."""
-    new = new_element(tags.DERIVATION_DESCRIPTION, "ST", DERIVATION, content.encoding)
+    new = _derivation_alone(content.encoding)
     element = content.find(tags.DERIVATION_DESCRIPTION)
     old = b"" if element is None else bytes(element.value).rstrip(b"\0 ")
     both = old + b" " + bytes(new.value).rstrip() if old else bytes(new.value)
@@ -126,22 +125,28 @@ def _derivation(content: DicomContent) -> Element:
     return with_value(new, both + b" " * (len(both) % 2))
 
 
-def _equipment_item() -> Dataset:
+@cache  # every file gets the same, and writing it with pydicom takes as long as reading a slice
+def _derivation_alone(encoding: Encoding) -> Element:
+    return new_element(tags.DERIVATION_DESCRIPTION, "ST", DERIVATION, encoding)
+
+
+@cache
+def _equipment(encoding: Encoding) -> Element:
     item = Dataset()
     item.Manufacturer = MANUFACTURER
     item.SoftwareVersions = __version__
     item.ContributionDescription = DERIVATION
     item.PurposeOfReferenceCodeSequence = [_code("109103", "Modifying Equipment")]
-    return item
+    return new_sequence(tags.CONTRIBUTING_EQUIPMENT_SEQUENCE, [item], encoding)
 
 
-def _source_item(content: DicomContent) -> Dataset:
+def _source(content: DicomContent, encoding: Encoding) -> Element:
     item = Dataset()
     sop_class, instance = content.find(tags.SOP_CLASS_UID), content.find(tags.SOP_INSTANCE_UID)
     item.ReferencedSOPClassUID = "" if sop_class is None else value_text(sop_class)
     item.ReferencedSOPInstanceUID = "" if instance is None else value_text(instance)
     item.PurposeOfReferenceCodeSequence = [_code("121322", "Source image for image processing operation")]
-    return item
+    return new_sequence(tags.SOURCE_IMAGE_SEQUENCE, [item], encoding)
 
 
 def _code(value: str, meaning: str) -> Dataset:

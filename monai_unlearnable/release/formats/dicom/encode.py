@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pydicom.dataelem import DataElement
@@ -36,11 +36,17 @@ def new_sequence(tag: int, items: Sequence[Dataset], encoding: Encoding) -> Elem
     return new_element(tag, "SQ", ItemSequence(items), encoding)
 
 
-def with_item(sequence: Element | None, tag: int, item: Dataset, encoding: Encoding) -> Element:
-    """Return a sequence with one more item at its end; a new one where there was none."""
+def with_item(sequence: Element | None, new: Callable[[Encoding], Element], encoding: Encoding) -> Element:
+    """Return a sequence with the items of a new one at its end; the new one where there was none.
+
+    Args:
+        sequence: the old one, if there is one.
+        new: makes the sequence of what is added, in an encoding.
+        encoding: of the data set.
+    """
     if sequence is None or sequence.items is None:
-        return new_sequence(tag, [item], encoding)
-    added: tuple[Item, ...] = new_sequence(tag, [item], sequence.encoding).items or ()
+        return new(encoding)
+    added: tuple[Item, ...] = new(sequence.encoding).items or ()
     return sequence.with_items((*sequence.items, *added))
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from monai_unlearnable.errors import ReleaseError
 from monai_unlearnable.release.formats.base import ReleaseFormat
+from monai_unlearnable.release.formats.dicom.file import MadeFile
 from monai_unlearnable.release.formats.dicom.identity import ReleaseIdentity
 from monai_unlearnable.release.formats.dicom.protect import write_protected
 from monai_unlearnable.release.formats.dicom.restore import changed_elements, write_restored
@@ -25,7 +26,7 @@ from monai_unlearnable.types import StoredArray, StoredValues
 __all__ = ["DicomFormat"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class DicomFormat(ReleaseFormat):
     """One image, or one slice of a series, in each file.
 
@@ -42,10 +43,10 @@ class DicomFormat(ReleaseFormat):
     drop_private: bool = False
     name = "dicom"
     _newest: Newest[LoadedDicom] = field(init=False, repr=False, compare=False)
+    _made: MadeFile | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        newest = Newest(partial(load_dicom, allow_lossy=self.allow_lossy))
-        object.__setattr__(self, "_newest", newest)
+        self._newest = Newest(partial(load_dicom, allow_lossy=self.allow_lossy))
 
     def read(self, path: Path) -> Iterator[StoredValues]:
         """Yield the one image of the file; see :meth:`ReleaseFormat.read`."""
@@ -56,7 +57,8 @@ class DicomFormat(ReleaseFormat):
         if self.identity is None:
             raise ReleaseError(f"{template}: a DICOM file is protected under a new identity; give one.")
         image = _first(images, template)
-        write_protected(path, template=self._newest.of(template), image=image, identity=self.identity)
+        written = write_protected(path, template=self._newest.of(template), image=image, identity=self.identity)
+        self._made = written.made
         if next(images, None) is not None:
             path.unlink()
             raise ReleaseError(f"{template}: holds one image, more were given.")
@@ -75,7 +77,10 @@ class DicomFormat(ReleaseFormat):
 
     def keep(self, template: Path, *, released: Path) -> str:
         """Return the elements that releasing changed; see :meth:`ReleaseFormat.keep`."""
-        record = changed_elements(self._newest.of(template), released=released, keep_compressed=self.keep_compressed)
+        made, self._made = self._made, None
+        record = changed_elements(
+            self._newest.of(template), released=released, keep_compressed=self.keep_compressed, made=made
+        )
         return record.decode("ascii")
 
     def restore(self, path: Path, *, released: Path, images: Iterator[StoredValues], kept: str) -> None:

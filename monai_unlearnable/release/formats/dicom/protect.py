@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from monai_unlearnable.errors import ReleaseError
 from monai_unlearnable.release.formats.dicom import tags
 from monai_unlearnable.release.formats.dicom.edit import Elements, identified, placed, value_text
 from monai_unlearnable.release.formats.dicom.encode import with_value
-from monai_unlearnable.release.formats.dicom.file import with_meta_text, with_pixels
+from monai_unlearnable.release.formats.dicom.file import MadeFile, with_meta_text, with_pixels
 from monai_unlearnable.release.formats.dicom.identity import ReleaseIdentity
 from monai_unlearnable.release.formats.dicom.private import large_private_elements
 from monai_unlearnable.sources.dicom.cells import is_sign_extended, levels_to_cells
@@ -31,10 +31,12 @@ class WrittenDicom:
     Attributes:
         transfer_syntax: UID of how the pixels were written.
         notices: what the owner should know, in whole sentences; they name elements, never their values.
+        made: what was written.
     """
 
     transfer_syntax: str
     notices: tuple[str, ...] = ()
+    made: MadeFile = field(repr=False, compare=False)
 
 
 def write_protected(
@@ -73,10 +75,11 @@ def write_protected(
         elements = _with_extremes(identified(content, identity), image, loaded)
         instance = next(value_text(one) for one in elements if one.tag == tags.SOP_INSTANCE_UID)
         meta = with_meta_text(content.meta, tags.META_INSTANCE_UID, instance)
-        data, syntax = with_pixels(elements, replace(loaded, content=replace(content, meta=meta)), cells)
+        made = with_pixels(elements, replace(loaded, content=replace(content, meta=meta)), cells)
         private = () if identity.drop_private else large_private_elements(content)
-    path.write_bytes(data)
-    return WrittenDicom(transfer_syntax=syntax, notices=_notices(content, syntax, private))
+    path.write_bytes(made.data)
+    syntax = made.transfer_syntax
+    return WrittenDicom(transfer_syntax=syntax, notices=_notices(content, syntax, private), made=made)
 
 
 def check_image(image: StoredArray, loaded: LoadedDicom) -> None:

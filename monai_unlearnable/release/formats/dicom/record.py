@@ -12,7 +12,7 @@ from typing import Any
 from monai_unlearnable.errors import LedgerError
 from monai_unlearnable.release.formats.dicom import tags
 from monai_unlearnable.sources.dicom.content import DicomContent
-from monai_unlearnable.sources.dicom.elements import Element, element_bytes, elements_bytes
+from monai_unlearnable.sources.dicom.elements import Element, element_bytes, element_pieces, elements_bytes
 
 __all__ = ["OriginalRecord", "content_sha256", "read_record", "record_of"]
 
@@ -67,14 +67,17 @@ def record_of(
         sign_extended: the bits above the stored ones repeat the sign in the original.
         keep_compressed: keep compressed pixel data, too; otherwise they are restored uncompressed or compressed anew.
     """
-    same = {one.tag: element_bytes(one) for one in released.elements}
     has_pixels = keep_compressed and _is_compressed(original)
     # Offset tables belong to the very compressed pixels and mean nothing without them.
     elements = [one for one in original.elements if has_pixels or one.tag not in tags.OFFSET_TABLES]
     literal, replaced = [], {one.tag for one in released.elements} - {one.tag for one in elements}
+    taken = frozenset[int]() if has_pixels else _PIXEL_TAGS
+    same = {one.tag: element_bytes(one) for one in released.elements if one.tag not in taken}
     for place, one in enumerate(elements):
+        if one.tag in taken:
+            continue
         data = element_bytes(one)
-        if same.get(one.tag) != data and (has_pixels or one.tag not in _PIXEL_TAGS):
+        if same.get(one.tag) != data:
             literal.append((place, data))
             replaced.add(one.tag)
     return OriginalRecord(
@@ -112,7 +115,8 @@ def content_sha256(prefix: bytes, meta: Iterable[Element], elements: Iterable[El
     """Hash a whole file, its data set inflated."""
     content = hashlib.sha256(prefix + elements_bytes(meta))
     for one in elements:
-        content.update(element_bytes(one))
+        for piece in element_pieces(one):
+            content.update(piece)
     return content.hexdigest()
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from monai_unlearnable.errors import LedgerError, ReleaseError
-from monai_unlearnable.release.formats.dicom.file import file_bytes, with_pixels
+from monai_unlearnable.release.formats.dicom.file import MadeFile, file_bytes, with_pixels
 from monai_unlearnable.release.formats.dicom.pixel_data import PixelElements
 from monai_unlearnable.release.formats.dicom.protect import check_image
 from monai_unlearnable.release.formats.dicom.record import (
@@ -17,7 +17,7 @@ from monai_unlearnable.release.formats.dicom.record import (
     record_of,
 )
 from monai_unlearnable.sources.dicom.cells import is_sign_extended, levels_to_cells
-from monai_unlearnable.sources.dicom.content import parse_content, read_content
+from monai_unlearnable.sources.dicom.content import DicomContent, parse_content
 from monai_unlearnable.sources.dicom.elements import Element
 from monai_unlearnable.sources.dicom.errors import errors_name
 from monai_unlearnable.sources.dicom.image import LoadedDicom, load_dicom
@@ -29,7 +29,12 @@ __all__ = ["changed_elements", "write_restored"]
 
 
 def changed_elements(
-    template: Path | LoadedDicom, *, released: Path, keep_compressed: bool = False, allow_lossy: bool = False
+    template: Path | LoadedDicom,
+    *,
+    released: Path,
+    keep_compressed: bool = False,
+    allow_lossy: bool = False,
+    made: MadeFile | None = None,
 ) -> bytes:
     """Return what :func:`write_restored` needs besides the released file and its original levels, as JSON.
 
@@ -41,6 +46,7 @@ def changed_elements(
         keep_compressed: keep compressed pixel data as well (as large as they are), so that the very file comes back.
             Otherwise its pixels come back bit for bit, but compressed anew or uncompressed.
         allow_lossy: take pixels that were compressed with loss.
+        made: what was written as ``released``: if these very bytes are there, they are not taken apart once more.
 
     Raises:
         SourceError: one of the files cannot be read.
@@ -48,7 +54,8 @@ def changed_elements(
     loaded = load_dicom(template, allow_lossy=allow_lossy)
     with errors_name(loaded.content.path):
         sign_extended = is_sign_extended(loaded.cells, loaded.layout)
-        copy = read_content(released)
+        data = released.read_bytes()
+        copy = made.content if made is not None and made.data == data else parse_content(data, released)
         record = record_of(loaded.content, copy, sign_extended=sign_extended, keep_compressed=keep_compressed)
         return record.to_bytes()
 
@@ -78,11 +85,13 @@ def write_restored(path: Path, *, released: Path | LoadedDicom, image: StoredArr
         content = replace(loaded.content, prefix=kept.prefix, meta=meta)
         if kept.has_pixels:
             data = file_bytes(kept.prefix, meta, PixelElements(elements, kept.transfer_syntax))
+            written = parse_content(data, loaded.content.path)
         else:
             cells = levels_to_cells(image, loaded.cells, loaded.layout, sign_extended=kept.sign_extended)
-            data, _ = with_pixels(elements, replace(loaded, content=content), cells)
+            made = with_pixels(elements, replace(loaded, content=content), cells)
+            data, written = made.data, made.content
         if kept.has_pixels or kept.transfer_syntax in NATIVE:
-            _check_whole(data, loaded.content.path, kept)
+            _check_whole(written, loaded.content.path, kept)
     path.write_bytes(data)
 
 
@@ -103,8 +112,7 @@ def _original_elements(record: OriginalRecord, loaded: LoadedDicom) -> Iterator[
         raise LedgerError(f"{content.path}: its record is of a file with fewer elements. Use its own record.")
 
 
-def _check_whole(data: bytes, released: Path, record: OriginalRecord) -> None:
-    content = parse_content(data, released)
+def _check_whole(content: DicomContent, released: Path, record: OriginalRecord) -> None:
     if content_sha256(content.prefix, content.meta, content.elements) != record.sha256:
         raise ReleaseError(
             f"{released}: what comes out is not the original: the released file, its delta or its record was changed. "
