@@ -1,8 +1,8 @@
 """Recompute every published figure of this bundle: protect, verify, restore, audit, and write the table.
 
 Kvasir-SEG, split by file number: 1 to 800 are protected, 901 to 1000 are the clean test; 801 to 900 are left for
-choices. Files are released as PNG at their native resolution. Every step that is finished is kept, so a stopped run goes
-on where it was:
+choices. Files are released as PNG at their native resolution. Every step that is finished is kept, so a stopped run
+goes on where it was:
 
     python bundles/segmentation_protection/reproduce.py --data ../shared/data --work reproduce_output
 """

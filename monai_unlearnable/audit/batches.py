@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import torch
+from monai.transforms import RandCropByPosNegLabel
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -23,10 +24,17 @@ class WholeBatches(Dataset[Batch]):
     Args:
         images: what the batches are of.
         generator: of the augmentation; None for images as they are. Masks move with their images.
+        patches: of the patches that are cut, by the size and their own generator; None for whole images.
     """
 
-    def __init__(self, images: ImageSet, *, generator: torch.Generator | None) -> None:
-        self._images, self._generator = images, generator
+    def __init__(
+        self,
+        images: ImageSet,
+        *,
+        generator: torch.Generator | None,
+        patches: tuple[int, torch.Generator] | None = None,
+    ) -> None:
+        self._images, self._generator, self._patches = images, generator, patches
         low, high = images.windows.reshape(len(images), 2, *[1] * (images.images.ndim - 1)).unbind(1)
         self._low, self._width = low, high - low
 
@@ -37,12 +45,27 @@ class WholeBatches(Dataset[Batch]):
         values = self._images.images[indices].float()
         batch = ((values - self._low[indices]) / self._width[indices] - 0.5) / 0.5
         labels = self._images.labels[indices]
+        if self._patches is not None:
+            batch, labels = _patches_of(batch, labels, *self._patches)
         if self._generator is None:
             return {"image": batch, "label": labels}
         if self._images.task is not Task.SEGMENTATION:
             return {"image": _flip_and_shift(batch, self._generator)[0], "label": labels}
         moved, masks = _flip_and_shift(batch, self._generator, labels[:, None])
         return {"image": moved, "label": masks[:, 0]}
+
+
+def _patches_of(batch: Tensor, masks: Tensor, size_px: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Cut a patch from each image and mask, around a voxel of a structure as often as around one of the background."""
+    crop = RandCropByPosNegLabel(spatial_size=(size_px,) * (batch.ndim - 2), pos=1, neg=1, num_samples=1)
+    crop.set_random_state(seed=int(torch.randint(2**31, (), generator=generator)))
+    cut = []
+    for image, mask in zip(batch, masks, strict=True):
+        crop.randomize(mask[None], image=None)
+        both = (crop(one, randomize=False)[0] for one in (image, mask[None]))
+        cut.append(tuple(torch.as_tensor(one).as_subclass(Tensor) for one in both))
+    images, found = zip(*cut, strict=True)
+    return torch.stack(images), torch.stack(found)[:, 0]
 
 
 def _flip_and_shift(batch: Tensor, generator: torch.Generator, *others: Tensor) -> tuple[Tensor, ...]:

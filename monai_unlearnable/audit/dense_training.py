@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
+from monai.inferers import Inferer, SimpleInferer, SlidingWindowInferer
 from monai.losses import DiceCELoss
 from torch import Tensor, nn
 
 from monai_unlearnable.audit.batches import WholeBatches
 from monai_unlearnable.audit.loading import ImageSet
+from monai_unlearnable.audit.victims import VictimRecipe
 
-__all__ = ["KEPT_PREDICTIONS", "DenseLoss", "class_map", "predict_masks"]
+__all__ = ["KEPT_PREDICTIONS", "DenseLoss", "class_map", "looking", "predict_masks"]
 
 KEPT_PREDICTIONS = 4
 """Of how many test images the predicted masks are kept and shown."""
@@ -50,12 +54,35 @@ def class_map(logits: Tensor) -> Tensor:
     return logits.argmax(dim=1).to(torch.uint8)
 
 
-def predict_masks(network: nn.Module, images: ImageSet, *, batch_size: int, device: torch.device) -> Tensor:
-    """Return the predicted class of every pixel of every image, ``(n, *space)`` uint8, on the CPU."""
+def looking(recipe: VictimRecipe) -> Inferer:
+    """Return how a victim looks at test images: at the whole, or through a sliding window of its patches' size."""
+    if recipe.patch_size_px is None:
+        return SimpleInferer()
+    return SlidingWindowInferer(roi_size=recipe.patch_size_px, sw_batch_size=recipe.batch_size, overlap=0.25)
+
+
+def predict_masks(
+    network: nn.Module,
+    images: ImageSet,
+    *,
+    batch_size: int,
+    device: torch.device,
+    look: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
+    """Return the predicted class of every pixel of every image, ``(n, *space)`` uint8, on the CPU.
+
+    Args:
+        network: the victim; it is set to evaluation mode.
+        images: the images.
+        batch_size: images at a time.
+        device: where the network is.
+        look: maps images to logits; by default the network itself.
+    """
     batches, found = WholeBatches(images, generator=None), []
     network.eval()
     with torch.no_grad():
         for start in range(0, len(images), batch_size):
             indices = list(range(start, min(start + batch_size, len(images))))
-            found.append(class_map(network(batches[indices]["image"].to(device))).cpu())
+            seen = batches[indices]["image"].to(device)
+            found.append(class_map(network(seen) if look is None else look(seen)).cpu())
     return torch.cat(found)

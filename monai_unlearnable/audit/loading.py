@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from monai_unlearnable.audit.masks import MOST_CLASSES, mask_by_name, resized_mask
+from monai_unlearnable.audit.sizes import largest_space, resized_image, with_border
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.base import Source, Task
 from monai_unlearnable.sources.intensity import intensity_window
@@ -64,6 +64,8 @@ def load_images(
     *,
     indices: Sequence[int] | None = None,
     size_px: int | None = None,
+    interpolation: str = "linear",
+    patch_px: int | None = None,
     class_names: Sequence[str] | None = None,
 ) -> ImageSet:
     """Read images from their files into one tensor.
@@ -71,8 +73,11 @@ def load_images(
     Args:
         source: where the images come from.
         indices: which images, in this order (default: all).
-        size_px: every side of every image is interpolated to this size (linear, antialiased in 2D), of masks the
-            nearest pixel is taken; None keeps the stored grid.
+        size_px: every side of every image is interpolated to this size, of masks the nearest pixel is taken; None keeps
+            the stored grid.
+        interpolation: ``linear`` (antialiased in 2D), ``area``, ``cubic`` (2D) or ``nearest``.
+        patch_px: patches of this size will be cut: images get a border of their window's low end, up to the largest one
+            and this size at least; masks one of background.
         class_names: the order of classes to number the labels by (default: the source's own).
 
     Raises:
@@ -82,7 +87,7 @@ def load_images(
     chosen = range(len(source)) if indices is None else indices
     if not len(chosen):
         raise SourceError(f"{source.path}: no image is left to read; a victim needs at least one.")
-    _check_shapes(source, chosen, size_px=size_px)
+    _check_shapes(source, chosen, several=size_px is not None or patch_px is not None)
     digest = hashlib.sha256()
     names = source.class_names if class_names is None else tuple(class_names)
     if source.task is Task.SEGMENTATION and len(names) > MOST_CLASSES:
@@ -95,11 +100,15 @@ def load_images(
         if windows[-1] != _BYTE_WINDOW:
             digest.update(repr(windows[-1]).encode())
         _hash_image(digest, source.sample_ids[index], image, numbered[index])
-        tensors.append(_as_tensor(image, size_px=size_px))
+        tensors.append(_as_tensor(image, size_px=size_px, interpolation=interpolation))
         if source.task is Task.SEGMENTATION:
             masks.append(mask_by_name(source, index, names))
             digest.update(masks[-1].tobytes())
             masks[-1] = resized_mask(masks[-1], size_px=size_px)
+    if patch_px is not None:
+        space = largest_space(source, chosen, least_px=patch_px)
+        tensors = [with_border(one, space, value=low) for one, (low, _) in zip(tensors, windows, strict=True)]
+        masks = [with_border(torch.from_numpy(one), space, value=0).numpy() for one in masks]
     labels = torch.from_numpy(np.stack(masks)) if masks else torch.as_tensor(numbered[list(chosen)])
     return ImageSet(
         images=torch.stack(tensors),
@@ -143,7 +152,7 @@ def labels_by_name(source: Source, class_names: Sequence[str]) -> NDArray[np.int
     return numbered
 
 
-def _check_shapes(source: Source, chosen: Sequence[int], *, size_px: int | None) -> None:
+def _check_shapes(source: Source, chosen: Sequence[int], *, several: bool) -> None:
     first = source.shape(chosen[0])
     for index in chosen:
         shape = source.shape(index)
@@ -152,7 +161,7 @@ def _check_shapes(source: Source, chosen: Sequence[int], *, size_px: int | None)
                 f"{source.path}: {source.sample_ids[index]!r} has shape {shape} (channels first), "
                 f"{source.sample_ids[chosen[0]]!r} has {first}; a victim needs one number of channels."
             )
-        if size_px is None and shape != first:
+        if not several and shape != first:
             raise SourceError(
                 f"{source.path}: {source.sample_ids[index]!r} has shape {shape}, "
                 f"{source.sample_ids[chosen[0]]!r} has {first}; give the victim an image_size_px such as 64."
@@ -166,16 +175,12 @@ def _window(source: Source, index: int, image: StoredValues) -> tuple[float, flo
     return (float(header.low_level), float(header.high_level)) if window is None else window
 
 
-def _as_tensor(image: StoredValues, *, size_px: int | None) -> Tensor:
+def _as_tensor(image: StoredValues, *, size_px: int | None, interpolation: str) -> Tensor:
     if size_px is None and not is_floating(image.dtype):
         return torch.tensor(image if image.dtype == np.uint8 else image.astype(np.int32))
     if size_px is None:
         return torch.tensor(image.astype(np.float32))
-    levels = torch.from_numpy(image.astype(np.float32))[None]
-    dims = levels.ndim - 2
-    if dims == 2:
-        return functional.interpolate(levels, size=(size_px,) * 2, mode="bilinear", antialias=True)[0]
-    return functional.interpolate(levels, size=(size_px,) * dims, mode="trilinear")[0]
+    return resized_image(torch.from_numpy(image.astype(np.float32)), size_px=size_px, interpolation=interpolation)
 
 
 def _hash_image(digest: hashlib._Hash, sample_id: str, image: StoredValues, label: NDArray[np.int64]) -> None:

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_unlearnable.audit.figures import png_uri
-from monai_unlearnable.audit.loading import ImageSet, load_images
+from monai_unlearnable.audit.loading import ImageSet
 from monai_unlearnable.audit.pairing import AuditData
 from monai_unlearnable.audit.planes import Plane, foreground_centre, planes_of
 from monai_unlearnable.audit.report import RecipeOutcome
+from monai_unlearnable.audit.seen import load_seen
 from monai_unlearnable.sources.base import Task
 from monai_unlearnable.sources.image_view import ImageView
 
@@ -59,8 +60,9 @@ def draw_overlays(data: AuditData, outcome: RecipeOutcome) -> tuple[Overlay, ...
     if outcome.task is not Task.SEGMENTATION:
         return ()
     kept = tuple(zip(outcome.released[0].predictions, outcome.clean[0].predictions, strict=True))
-    indices, size_px = data.test_indices[: len(kept)], outcome.recipe.image_size_px
-    seen = load_images(data.test, indices=indices, size_px=size_px, class_names=data.clean.class_names)
+    # With all of them, because patches are cut from images with a border up to the largest one.
+    indices = data.test_indices if outcome.recipe.patch_size_px is not None else data.test_indices[: len(kept)]
+    seen = load_seen(data.test, recipe=outcome.recipe, indices=indices, class_names=data.clean.class_names)
     found = []
     for number, (released, clean) in enumerate(kept):
         truth = seen.labels[number].numpy().astype(np.uint8)

@@ -19,7 +19,7 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler, Sequential
 
 from monai_unlearnable.audit.batches import Batch, WholeBatches
 from monai_unlearnable.audit.dense_scores import DenseScores, mean_image_iou, score_masks
-from monai_unlearnable.audit.dense_training import KEPT_PREDICTIONS, DenseLoss, class_map, predict_masks
+from monai_unlearnable.audit.dense_training import KEPT_PREDICTIONS, DenseLoss, class_map, looking, predict_masks
 from monai_unlearnable.audit.loading import ImageSet
 from monai_unlearnable.audit.packed import PackedMap
 from monai_unlearnable.audit.scores import balanced_accuracy, macro_auroc
@@ -117,7 +117,11 @@ def _check_sets(recipe: VictimRecipe, train: ImageSet, test: ImageSet) -> None:
         raise SourceError(
             f"test images do not fit the training images: (task, classes, channels) is {other}, expected {one}."
         )
-    if train.images.shape[2:] != test.images.shape[2:]:
+    if recipe.patch_size_px is not None and train.task is not Task.SEGMENTATION:
+        raise SourceError(
+            f"victim {recipe.name!r} learns from patches, but {train.task.value} labels are of whole images."
+        )
+    if recipe.patch_size_px is None and train.images.shape[2:] != test.images.shape[2:]:
         raise SourceError(
             f"test images have size {tuple(test.images.shape[2:])}, training images {tuple(train.images.shape[2:])}; "
             f"give victim {recipe.name!r} an image_size_px."
@@ -142,7 +146,7 @@ def _engines(
         train_handlers=[LrScheduleHandler(schedule, print_lr=False, epoch_level=False)],  # type: ignore[arg-type]
         decollate=False,
     )
-    return trainer, _evaluator(network, test, batch_size=_evaluation_batch(recipe, test), device=device)
+    return trainer, _evaluator(recipe, network, test, device=device)
 
 
 def _loss(recipe: VictimRecipe, task: Task) -> nn.Module:
@@ -153,7 +157,9 @@ def _loss(recipe: VictimRecipe, task: Task) -> nn.Module:
 
 def _evaluation_batch(recipe: VictimRecipe, test: ImageSet) -> int:
     # Logits of every pixel are large; what could be trained on at once can be tested at once.
-    return recipe.batch_size if test.task is Task.SEGMENTATION else _EVALUATION_BATCH
+    if test.task is not Task.SEGMENTATION:
+        return _EVALUATION_BATCH
+    return recipe.batch_size if recipe.patch_size_px is None else 1
 
 
 def _masks(
@@ -161,7 +167,8 @@ def _masks(
 ) -> tuple[DenseScores | None, tuple[PackedMap, ...]]:
     if test.task is not Task.SEGMENTATION:
         return None, ()
-    predicted = predict_masks(network, test, batch_size=recipe.batch_size, device=device)
+    looked = partial(looking(recipe), network=network)
+    predicted = predict_masks(network, test, batch_size=_evaluation_batch(recipe, test), device=device, look=looked)
     kept = tuple(PackedMap.of(one.numpy()) for one in predicted[:KEPT_PREDICTIONS])
     return score_masks(predicted, test.labels, class_count=test.class_count), kept
 
@@ -187,13 +194,19 @@ def _run(
 def _training_loader(recipe: VictimRecipe, train: ImageSet, *, seed: int) -> DataLoader[Batch]:
     order = torch.Generator().manual_seed(seed)
     augmentation = torch.Generator().manual_seed(seed + 1) if recipe.augment else None
-    batches = WholeBatches(train, generator=augmentation)
+    patches = None
+    if recipe.patch_size_px is not None:
+        patches = (recipe.patch_size_px, torch.Generator().manual_seed(seed + 2))
+    batches = WholeBatches(train, generator=augmentation, patches=patches)
     # A left-over batch of a few images would give batch normalisation poor statistics.
     sampler = BatchSampler(RandomSampler(batches, generator=order), min(recipe.batch_size, len(train)), drop_last=True)
     return DataLoader(batches, sampler=sampler, batch_size=None)
 
 
-def _evaluator(network: nn.Module, test: ImageSet, *, batch_size: int, device: torch.device) -> SupervisedEvaluator:
+def _evaluator(
+    recipe: VictimRecipe, network: nn.Module, test: ImageSet, *, device: torch.device
+) -> SupervisedEvaluator:
+    batch_size = _evaluation_batch(recipe, test)
     batches = WholeBatches(test, generator=None)
     sampler = BatchSampler(SequentialSampler(batches), batch_size, drop_last=False)
     additional: dict[str, Metric] = {}
@@ -209,6 +222,7 @@ def _evaluator(network: nn.Module, test: ImageSet, *, batch_size: int, device: t
         device=device,
         val_data_loader=DataLoader(batches, sampler=sampler, batch_size=None),
         network=network,
+        inferer=looking(recipe),
         key_val_metric={"score": key},
         additional_metrics=additional,
         decollate=False,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 import torch
 
-from monai_unlearnable.audit.loading import ImageSet, load_images
+from monai_unlearnable.audit.loading import ImageSet
 from monai_unlearnable.audit.pairing import AuditData
 from monai_unlearnable.audit.report import RecipeOutcome
 from monai_unlearnable.audit.runs import RunFolder, run_key
 from monai_unlearnable.audit.scores import majority_score
+from monai_unlearnable.audit.seen import load_seen
 from monai_unlearnable.audit.training import TrainingResult, train_victim
 from monai_unlearnable.audit.trivial import trivial_scores
 from monai_unlearnable.audit.victims import VictimRecipe
@@ -50,11 +52,12 @@ class Trainings:
             SourceError: images cannot be read or do not fit.
             DivergedError: a victim's loss is no longer finite.
         """
-        names, size_px = data.clean.class_names, recipe.image_size_px
+        seen = partial(load_seen, recipe=recipe, class_names=data.clean.class_names)
+        names = data.clean.class_names
         released_indices, clean_indices = zip(*data.train_pairs, strict=True)
-        released = load_images(data.release, indices=released_indices, size_px=size_px, class_names=names)
-        clean = load_images(data.clean, indices=clean_indices, size_px=size_px, class_names=names)
-        test = load_images(data.test, indices=data.test_indices, size_px=size_px, class_names=names)
+        released = seen(data.release, indices=released_indices)
+        clean = seen(data.clean, indices=clean_indices)
+        test = seen(data.test, indices=data.test_indices)
         trivial = trivial_scores(test.labels, names) if test.task is Task.SEGMENTATION else ()
         results: dict[str, list[TrainingResult]] = {"released": [], "clean": []}
         for seed in seeds:

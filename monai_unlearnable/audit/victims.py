@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
+from monai_unlearnable.audit.sizes import INTERPOLATIONS
 from monai_unlearnable.dense_networks import small_unet
 from monai_unlearnable.networks import small_resnet
 from monai_unlearnable.sources.base import Task
@@ -68,6 +69,10 @@ class VictimRecipe:
         batch_size: images in a batch; what is left over at the end of an epoch is dropped.
         learning_rate: peak of the one-cycle schedule.
         image_size_px: images are interpolated to this size; None keeps the stored grid.
+        interpolation: how that is done: ``linear`` (antialiased in 2D), ``area``, ``cubic`` (2D) or ``nearest``.
+        patch_size_px: train on random patches of this size, of images on their stored grid, and slide a window of it
+            over test images, as is usual for volumes (MONAI's ``RandCropByPosNegLabel`` and
+            ``SlidingWindowInferer``); None for whole images. Of segmentation only.
         augment: flip along the last axis and shift by up to an eighth, at random, image by image.
 
     Raises:
@@ -81,6 +86,8 @@ class VictimRecipe:
     batch_size: int = 32
     learning_rate: float = 0.1
     image_size_px: int | None = None
+    interpolation: str = "linear"
+    patch_size_px: int | None = None
     augment: bool = False
 
     def __post_init__(self) -> None:
@@ -92,6 +99,13 @@ class VictimRecipe:
             raise ValueError(f"learning_rate={self.learning_rate}: must be positive and finite.")
         if self.image_size_px is not None and self.image_size_px < 4:
             raise ValueError(f"image_size_px={self.image_size_px}: at least 4 pixels are needed.")
+        if self.interpolation not in INTERPOLATIONS:
+            raise ValueError(f"interpolation={self.interpolation!r}: choose one of {', '.join(INTERPOLATIONS)}.")
+        if self.patch_size_px is not None and (self.patch_size_px < 4 or self.image_size_px is not None):
+            raise ValueError(
+                f"patch_size_px={self.patch_size_px}, image_size_px={self.image_size_px}: patches have at least 4 "
+                "pixels and are cut from images on their stored grid; leave image_size_px out."
+            )
 
     def describe(self) -> dict[str, Any]:
         """Return everything that decides the outcome, as JSON values."""
@@ -104,6 +118,8 @@ class VictimRecipe:
             "learning_rate": self.learning_rate,
             "learning_rate_schedule": "one cycle",
             "image_size_px": self.image_size_px,
+            **({} if self.interpolation == "linear" else {"interpolation": self.interpolation}),
+            **({} if self.patch_size_px is None else {"patch_size_px": self.patch_size_px}),
             "augment": self.augment,
         }
 
