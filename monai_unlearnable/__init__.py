@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from monai_unlearnable.stores import MappedStore as MappedStore
     from monai_unlearnable.stores import MemoryStore as MemoryStore
     from monai_unlearnable.transforms import AddDeltad as AddDeltad
+    from monai_unlearnable.transforms import GeneratorPerturbationd as GeneratorPerturbationd
     from monai_unlearnable.transforms import SurrogatePerturbationd as SurrogatePerturbationd
     from monai_unlearnable.transforms import SyntheticPerturbationd as SyntheticPerturbationd
     from monai_unlearnable.workflows import ErrorMinimizingRecipe as ErrorMinimizingRecipe
+    from monai_unlearnable.workflows import GeneratorRecipe as GeneratorRecipe
     from monai_unlearnable.workflows import ProtectionRun as ProtectionRun
     from monai_unlearnable.workflows import SyntheticRecipe as SyntheticRecipe
     from monai_unlearnable.workflows import TargetedAdversarialRecipe as TargetedAdversarialRecipe
+    from monai_unlearnable.workflows import load_generator as load_generator
     from monai_unlearnable.workflows import load_surrogate as load_surrogate
     from monai_unlearnable.workflows.protect import protect as protect
 
@@ -35,6 +38,8 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "AddDeltad": "monai_unlearnable.transforms",
     "ErrorMinimizingRecipe": "monai_unlearnable.workflows",
+    "GeneratorPerturbationd": "monai_unlearnable.transforms",
+    "GeneratorRecipe": "monai_unlearnable.workflows",
     "L2Budget": "monai_unlearnable.budgets",
     "LinfBudget": "monai_unlearnable.budgets",
     "MappedStore": "monai_unlearnable.stores",
@@ -47,6 +52,7 @@ _PUBLIC = {
     "TargetedAdversarialRecipe": "monai_unlearnable.workflows",
     "UnlearnableError": "monai_unlearnable.errors",
     "audit_release": "monai_unlearnable.audit",
+    "load_generator": "monai_unlearnable.workflows",
     "load_surrogate": "monai_unlearnable.workflows",
     "open_source": "monai_unlearnable.sources",
     "protect": "monai_unlearnable.workflows",
@@ -58,6 +64,8 @@ _PUBLIC = {
 __all__ = [
     "AddDeltad",
     "ErrorMinimizingRecipe",
+    "GeneratorPerturbationd",
+    "GeneratorRecipe",
     "L2Budget",
     "LinfBudget",
     "MappedStore",
@@ -71,6 +79,7 @@ __all__ = [
     "UnlearnableError",
     "__version__",
     "audit_release",
+    "load_generator",
     "load_surrogate",
     "open_source",
     "protect",

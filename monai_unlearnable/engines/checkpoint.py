@@ -57,8 +57,21 @@ class SaveProtection:
 
     def __call__(self, engine: Any) -> None:
         """Write the checkpoint of this pass, then remove older ones."""
+        self._write(engine, engine.state.epoch, name=f"pass-{engine.state.epoch:06d}")
+
+    def save_before_pass(self, engine: Any, *, step: int) -> None:
+        """Save in the middle of what comes before the deltas of the pass that has started, such as a long training.
+
+        Args:
+            engine: has started a pass, and written no delta in it.
+            step: how far that is; later checkpoints have larger numbers.
+        """
+        done = engine.state.epoch - 1
+        self._write(engine, done, name=f"pass-{done:06d}-{step:06d}")
+
+    def _write(self, engine: Any, done: int, *, name: str) -> None:
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        target = self.directory / f"pass-{engine.state.epoch:06d}"
+        target = self.directory / name
         for left_over in self.directory.glob(".unfinished-*"):
             shutil.rmtree(left_over, ignore_errors=True)
         unfinished = self.directory / f".unfinished-{os.getpid()}"
@@ -66,7 +79,7 @@ class SaveProtection:
         self.store.flush()
         shutil.copyfile(self.store.data_path, unfinished / _DELTAS_NAME)
         state = {name: item.state_dict() for name, item in self.save_dict.items()}
-        passed = {"engine_epoch": engine.state.epoch, "finished": bool(engine.should_terminate)}
+        passed = {"engine_epoch": done, "finished": bool(engine.should_terminate)}
         # Through a Python file a full disk is an OSError; torch's own writer raises a bare RuntimeError.
         with (unfinished / _STATE_NAME).open("wb") as file:
             torch.save(passed | {"store": self.store.header.to_json(), "items": state}, file)

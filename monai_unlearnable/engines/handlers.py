@@ -12,7 +12,7 @@ from monai_unlearnable.engines.protection import ProtectionEngine
 from monai_unlearnable.errors import BudgetError, DivergedError
 from monai_unlearnable.perturbations import Perturbation
 
-__all__ = ["StartFrom", "StopWhenFitted", "TrainSurrogate"]
+__all__ = ["StartFrom", "StopWhenFitted", "TrainSurrogate", "set_epoch"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -75,8 +75,8 @@ class TrainSurrogate:
         """Train at the start of the passes."""
         engine.add_event_handler(Events.EPOCH_STARTED, self)
         sampler = getattr(self.trainer.data_loader, "batch_sampler", None)
-        if hasattr(sampler, "set_epoch") and not self.trainer.has_event_handler(_set_epoch, Events.EPOCH_STARTED):
-            self.trainer.add_event_handler(Events.EPOCH_STARTED, _set_epoch, sampler)
+        if hasattr(sampler, "set_epoch") and not self.trainer.has_event_handler(set_epoch, Events.EPOCH_STARTED):
+            self.trainer.add_event_handler(Events.EPOCH_STARTED, set_epoch, sampler)
 
     def __call__(self, engine: Any) -> None:
         """Train when this pass is one of ours."""
@@ -89,7 +89,8 @@ class TrainSurrogate:
         _require_finite(self.trainer)
 
 
-def _set_epoch(trainer: Any, sampler: Any) -> None:
+def set_epoch(trainer: Any, sampler: Any) -> None:
+    """Let a sampler follow the order of the trainer's epoch; a handler for ``EPOCH_STARTED``."""
     sampler.set_epoch(trainer.state.epoch)
 
 

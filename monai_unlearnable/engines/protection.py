@@ -143,7 +143,8 @@ class ProtectionEngine(Trainer):
         if owner is not None and isinstance(self.perturbation.budget, ImageBudgets):
             self.perturbation.budget.require_one_radius()
         stored = read_deltas(self.store, keys, batch)
-        work = PerturbationBatch(batch.image, batch.label, stored, owner, tuple(batch.sample_ids), batch.patches)
+        ids = tuple(batch.sample_ids)
+        work = PerturbationBatch(batch.image, batch.label, stored, owner, ids, batch.patches, batch.window_levels)
         budget = self.perturbation.budget_of(work)
         budget.require_images(batch.image, batch.sample_ids)
         with self._frozen_surrogate() as surrogate:

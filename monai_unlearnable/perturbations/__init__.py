@@ -9,6 +9,7 @@ from monai_unlearnable.perturbations.dense_objectives import (
 )
 from monai_unlearnable.perturbations.descent import descend
 from monai_unlearnable.perturbations.error_minimizing import ErrorMinimizing
+from monai_unlearnable.perturbations.generator import GeneratedDeltas
 from monai_unlearnable.perturbations.in_region import InRegion, in_region
 from monai_unlearnable.perturbations.objectives import (
     ComplementTarget,
@@ -35,6 +36,7 @@ __all__ = [
     "DenseObjective",
     "EmptiedMask",
     "ErrorMinimizing",
+    "GeneratedDeltas",
     "InRegion",
     "MemberObjective",
     "MultiLabelObjective",

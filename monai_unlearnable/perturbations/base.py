@@ -13,7 +13,7 @@ from monai.engines.utils import IterationEvents
 from torch import Tensor
 
 from monai_unlearnable.budgets import AnyBudget, Budget
-from monai_unlearnable.types import Deltas, Images, Labels, Region
+from monai_unlearnable.types import Deltas, Images, Labels, Region, Windows
 
 __all__ = ["Patches", "Perturbation", "PerturbationBatch", "StepHook", "SurrogateModel"]
 
@@ -55,6 +55,7 @@ class PerturbationBatch:
         owner: ``(batch,)`` int64, the row of ``delta`` that each image gets; None when every image has its own row.
         sample_ids: one id for each image, for messages.
         patches: where each image lies in a larger one; None where they are whole.
+        window_levels: ``(batch, 2)``, the window that networks look at each image through; None where one is for all.
     """
 
     image: Images
@@ -63,6 +64,7 @@ class PerturbationBatch:
     owner: Tensor | None = None
     sample_ids: tuple[str, ...] = ()
     patches: Patches | None = None
+    window_levels: Windows | None = None
 
     def gather(self, delta: Deltas) -> Deltas:
         """Return the delta of each image."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from monai_unlearnable.budgets import AnyBudget, Budget, MaskedBudget
 from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.perturbations.base import Perturbation, PerturbationBatch, StepHook, SurrogateModel
 from monai_unlearnable.perturbations.error_minimizing import ErrorMinimizing
+from monai_unlearnable.perturbations.generator import GeneratedDeltas
 from monai_unlearnable.perturbations.on_grid import OnGrid
 from monai_unlearnable.perturbations.regions import Region
 from monai_unlearnable.perturbations.synthetic import Synthetic
@@ -16,6 +17,8 @@ from monai_unlearnable.perturbations.targeted import TargetedAdversarial
 from monai_unlearnable.types import Deltas
 
 __all__ = ["InRegion", "in_region"]
+
+_Method: TypeAlias = ErrorMinimizing | TargetedAdversarial | OnGrid | Synthetic | GeneratedDeltas
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,7 @@ class InRegion(Perturbation):
     """
 
     name: ClassVar[str] = "in_region"
-    perturbation: ErrorMinimizing | TargetedAdversarial | OnGrid | Synthetic
+    perturbation: _Method
     region: Region
 
     @property
@@ -70,16 +73,12 @@ class InRegion(Perturbation):
         return self.perturbation.describe() | {"region": repr(self.region)}
 
 
-def in_region(
-    perturbation: ErrorMinimizing | TargetedAdversarial | OnGrid | Synthetic, region: Region | None
-) -> InRegion | ErrorMinimizing | TargetedAdversarial | OnGrid | Synthetic:
+def in_region(perturbation: _Method, region: Region | None) -> InRegion | _Method:
     """Return the method inside a region; None for the whole image."""
     return perturbation if region is None else InRegion(perturbation=perturbation, region=region)
 
 
-def _with_budget(
-    perturbation: ErrorMinimizing | TargetedAdversarial | OnGrid | Synthetic, budget: Budget
-) -> Perturbation:
+def _with_budget(perturbation: _Method, budget: Budget) -> Perturbation:
     if isinstance(perturbation, OnGrid):
         return replace(perturbation, perturbation=replace(perturbation.perturbation, budget=budget))
     return replace(perturbation, budget=budget)

@@ -1,11 +1,19 @@
 """HOW do deltas enter a pipeline? MONAI transforms, for arrays and for dictionaries."""
 
-from monai_unlearnable.transforms.array import AddDelta, SurrogatePerturbation, SyntheticPerturbation
+from monai_unlearnable.transforms.array import (
+    AddDelta,
+    GeneratorPerturbation,
+    SurrogatePerturbation,
+    SyntheticPerturbation,
+)
 from monai_unlearnable.transforms.base import DeltaTransform, DeltaTransformd
 from monai_unlearnable.transforms.dictionary import (
     AddDeltaD,
     AddDeltad,
     AddDeltaDict,
+    GeneratorPerturbationD,
+    GeneratorPerturbationd,
+    GeneratorPerturbationDict,
     SurrogatePerturbationD,
     SurrogatePerturbationd,
     SurrogatePerturbationDict,
@@ -21,6 +29,10 @@ __all__ = [
     "AddDeltad",
     "DeltaTransform",
     "DeltaTransformd",
+    "GeneratorPerturbation",
+    "GeneratorPerturbationD",
+    "GeneratorPerturbationDict",
+    "GeneratorPerturbationd",
     "SurrogatePerturbation",
     "SurrogatePerturbationD",
     "SurrogatePerturbationDict",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,13 +11,13 @@ from torch import Tensor
 
 from monai_unlearnable.budgets import ImageBudgets, to_levels
 from monai_unlearnable.errors import BudgetError, SourceError
-from monai_unlearnable.perturbations import Perturbation, PerturbationBatch, Synthetic
+from monai_unlearnable.perturbations import GeneratedDeltas, Perturbation, PerturbationBatch, Synthetic
 from monai_unlearnable.stores import DeltaStore, SampleKey
 from monai_unlearnable.surrogates import Surrogate
 from monai_unlearnable.transforms.base import DeltaTransform, KeyFunction, as_label_batch
 from monai_unlearnable.transforms.levels import ImageUnit
 
-__all__ = ["AddDelta", "SurrogatePerturbation", "SyntheticPerturbation"]
+__all__ = ["AddDelta", "GeneratorPerturbation", "SurrogatePerturbation", "SyntheticPerturbation"]
 
 
 class AddDelta(DeltaTransform):
@@ -107,7 +108,7 @@ class _ComputedPerturbation(DeltaTransform):
 
         Args:
             img: ``(channel, *space)``, integers or floats, in its own unit.
-            label: class index or 0/1 vector.
+            label: class index, 0/1 vector, or mask ``(1, *space)`` of the image's size.
             sample_id: the image's name, for messages only.
 
         Raises:
@@ -191,4 +192,27 @@ class SurrogatePerturbation(_ComputedPerturbation):
 
     def _device(self, image: Tensor) -> torch.device:
         first = next(self.surrogate.parameters(), None)
+        return image.device if first is None else first.device
+
+
+class GeneratorPerturbation(_ComputedPerturbation):
+    """Add the delta that a trained generator gives an image and its label: one forward pass.
+
+    Of a whole image it is the delta that a release by the same generator carries. The generator is copied and frozen
+    at construction, as :class:`SurrogatePerturbation` does with a surrogate.
+
+    Args:
+        perturbation: from :func:`~monai_unlearnable.workflows.load_generator`.
+        level_size: size of one level in the image's unit; value 0 is level 0.
+        keep_delta: see :class:`DeltaTransform`.
+    """
+
+    def __init__(self, perturbation: GeneratedDeltas, *, level_size: float = 1.0, keep_delta: bool = True) -> None:
+        generator = copy.deepcopy(perturbation.generator).eval().requires_grad_(False)
+        own = replace(perturbation, generator=generator)
+        super().__init__(own, level_size=level_size, keep_delta=keep_delta)
+        self.generator = generator
+
+    def _device(self, image: Tensor) -> torch.device:
+        first = next(self.generator.parameters(), None)
         return image.device if first is None else first.device

@@ -124,8 +124,10 @@ class DeltaTransformd(MapTransform, InvertibleTransform):
 
 
 def as_label_batch(label: Any) -> Labels:
-    """Return one label as a batch: ``(1,)`` int64, or ``(1, classes)`` float32 for a 0/1 vector."""
+    """Return one label as a batch: ``(1,)`` int64, ``(1, classes)`` float32 for a 0/1 vector, or ``(1, 1, *space)``."""
     tensor = _plain(torch.as_tensor(label))
+    if tensor.ndim >= 3:  # a mask, channel first
+        return tensor[None].long()
     if tensor.numel() == 1:
         return tensor.reshape(1).long()
     return tensor.reshape(1, -1).float()

@@ -8,16 +8,24 @@ from typing import Any, cast
 from monai.config import KeysCollection
 from torch import Tensor
 
-from monai_unlearnable.perturbations import Perturbation, Synthetic
+from monai_unlearnable.perturbations import GeneratedDeltas, Perturbation, Synthetic
 from monai_unlearnable.stores import DeltaStore
 from monai_unlearnable.surrogates import Surrogate
-from monai_unlearnable.transforms.array import AddDelta, SurrogatePerturbation, SyntheticPerturbation
+from monai_unlearnable.transforms.array import (
+    AddDelta,
+    GeneratorPerturbation,
+    SurrogatePerturbation,
+    SyntheticPerturbation,
+)
 from monai_unlearnable.transforms.base import DeltaTransformd, KeyFunction
 
 __all__ = [
     "AddDeltaD",
     "AddDeltaDict",
     "AddDeltad",
+    "GeneratorPerturbationD",
+    "GeneratorPerturbationDict",
+    "GeneratorPerturbationd",
     "SurrogatePerturbationD",
     "SurrogatePerturbationDict",
     "SurrogatePerturbationd",
@@ -84,7 +92,7 @@ class _ComputedPerturbationd(DeltaTransformd):
     """Dictionary form of a perturbation that is computed on the fly from the label."""
 
     def _protect(self, data: Mapping[Any, Any], image: Any) -> Tensor:
-        transform = cast(SyntheticPerturbation | SurrogatePerturbation, self.transform)
+        transform = cast(SyntheticPerturbation | SurrogatePerturbation | GeneratorPerturbation, self.transform)
         label = self._require(data, self.label_key, "The delta is computed for a label.")
         return transform(image, label, str(data.get(self.sample_id_key, "image")))
 
@@ -151,6 +159,37 @@ class SurrogatePerturbationd(_ComputedPerturbationd):
         )
 
 
+class GeneratorPerturbationd(_ComputedPerturbationd):
+    """Dictionary form of :class:`GeneratorPerturbation`.
+
+    Args:
+        keys: keys of the images.
+        perturbation: from :func:`~monai_unlearnable.workflows.load_generator`.
+        sample_id_key: key of the sample id, for messages only; it may be absent.
+        label_key: key of the label.
+        level_size: see :class:`GeneratorPerturbation`.
+        keep_delta: see :class:`GeneratorPerturbation`.
+        allow_missing_keys: skip images that a dictionary does not have.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        perturbation: GeneratedDeltas,
+        *,
+        sample_id_key: str = "sample_id",
+        label_key: str = "label",
+        level_size: float = 1.0,
+        keep_delta: bool = True,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        transform = GeneratorPerturbation(perturbation, level_size=level_size, keep_delta=keep_delta)
+        super().__init__(
+            keys, transform, sample_id_key=sample_id_key, label_key=label_key, allow_missing_keys=allow_missing_keys
+        )
+
+
 AddDeltaD = AddDeltaDict = AddDeltad
+GeneratorPerturbationD = GeneratorPerturbationDict = GeneratorPerturbationd
 SyntheticPerturbationD = SyntheticPerturbationDict = SyntheticPerturbationd
 SurrogatePerturbationD = SurrogatePerturbationDict = SurrogatePerturbationd

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-__all__ = ["add_dicom", "add_inputs"]
+__all__ = ["add_dicom", "add_generator", "add_inputs"]
 
 
 def add_inputs(verb: argparse.ArgumentParser) -> None:
@@ -53,4 +53,14 @@ def add_dicom(verb: argparse.ArgumentParser) -> None:
         "--keep-compressed",
         action="store_true",
         help="keep compressed pixels in the ledger, so that restore gives these files back byte for byte",
+    )
+
+
+def add_generator(verb: argparse.ArgumentParser) -> None:
+    """Add the option that names an earlier run's generator."""
+    verb.add_argument(
+        "--generator",
+        type=Path,
+        metavar="LEDGER",
+        help="ledger of an earlier run with --perturbation generator: its network makes the deltas, nothing is trained",
     )

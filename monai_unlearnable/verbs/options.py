@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from monai_unlearnable import __version__
-from monai_unlearnable.verbs.input_options import add_dicom, add_inputs
+from monai_unlearnable.verbs.input_options import add_dicom, add_generator, add_inputs
 
 __all__ = ["UsageError", "build_parser"]
 
@@ -70,7 +70,7 @@ audit.html (one page for people) and audit.json. Finished trainings are kept, so
 example:
   monai-unlearnable audit release --clean breastmnist.npz --output report --seeds 3
 """
-_PERTURBATIONS = ("error_minimizing", "targeted_adversarial", "synthetic")
+_PERTURBATIONS = ("error_minimizing", "targeted_adversarial", "synthetic", "generator")
 _VICTIMS = ("small_resnet", "resnet18", "densenet121")
 _DENSE_VICTIMS = ("unet", "segresnet", "attention_unet")
 
@@ -126,6 +126,7 @@ def _add_protect(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--perturbation", choices=_PERTURBATIONS, default=_PERTURBATIONS[0], help="method (default: %(default)s)"
     )
+    add_generator(verb)
     _add_budget(verb)
     verb.add_argument(
         "--seed",

@@ -13,6 +13,7 @@ from monai_unlearnable.verbs.paths import refuse_missing, require_device, set_th
 from monai_unlearnable.verbs.progress import ProgressBars
 from monai_unlearnable.workflows import (
     ErrorMinimizingRecipe,
+    GeneratorRecipe,
     Recipe,
     SyntheticRecipe,
     TargetedAdversarialRecipe,
@@ -31,7 +32,7 @@ _GUESSABLE_SEED_BITS = 40
 
 def run_protect(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Run the verb; 0 when every image was protected and proved, 1 when one was not."""
-    refuse_missing(parser, SOURCE=options.source, labels=options.labels)
+    refuse_missing(parser, SOURCE=options.source, labels=options.labels, generator=options.generator)
     if options.labels is not None and options.source.is_file():
         parser.error(f"--labels: {options.source} holds its own labels; leave --labels out")
     recipe = choose_recipe(options, parser)
@@ -85,11 +86,17 @@ def _warn_of_seed(recipe: Recipe, seed: int | None) -> None:
 
 def choose_recipe(options: argparse.Namespace, parser: argparse.ArgumentParser) -> Recipe:
     """Return the recipe that the options ask for, with the literature's settings for class-wise deltas."""
+    if options.generator is not None and options.perturbation != GeneratorRecipe.name:
+        parser.error(
+            f"--generator: {options.perturbation} has none; it goes with --perturbation {GeneratorRecipe.name}"
+        )
     recipe: Recipe
     if options.perturbation == ErrorMinimizingRecipe.name:
         recipe = ErrorMinimizingRecipe.for_classes() if options.class_wise else ErrorMinimizingRecipe()
     elif options.perturbation == TargetedAdversarialRecipe.name:
         recipe = TargetedAdversarialRecipe(class_wise=options.class_wise)
+    elif options.perturbation == GeneratorRecipe.name:
+        recipe = _generator_recipe(options, parser)
     else:
         recipe = SyntheticRecipe(class_wise=options.class_wise)
     try:
@@ -98,6 +105,14 @@ def choose_recipe(options: argparse.Namespace, parser: argparse.ArgumentParser) 
         parser.error(f"--region: {error}")
     if options.surrogate_size_px is None:
         return recipe
-    if not isinstance(recipe, SurrogateRecipe):
+    if not isinstance(recipe, SurrogateRecipe | GeneratorRecipe):
         parser.error(f"--surrogate-size-px: {options.perturbation} has no surrogate")
     return replace(recipe, surrogate_size_px=options.surrogate_size_px)
+
+
+def _generator_recipe(options: argparse.Namespace, parser: argparse.ArgumentParser) -> GeneratorRecipe:
+    if options.class_wise:
+        parser.error("--class-wise: a generator looks at each image, so each has a delta of its own")
+    if options.generator is not None and options.surrogate_size_px is not None:
+        parser.error("--surrogate-size-px: networks look at images as they did in the run of --generator")
+    return GeneratorRecipe(generator_ledger=options.generator)

@@ -1,8 +1,10 @@
 """Whole roads that Python users and the command line call: protect a source from files to proved files."""
 
 from monai_unlearnable.workflows.context import ImageFacts
+from monai_unlearnable.workflows.generator_recipe import GeneratorRecipe
 from monai_unlearnable.workflows.intensity import ImageLevels, SourceLevels, survey
 from monai_unlearnable.workflows.later import load_surrogate
+from monai_unlearnable.workflows.later_generator import load_generator
 from monai_unlearnable.workflows.protect import protect
 from monai_unlearnable.workflows.radii import make_budget, make_budgets
 from monai_unlearnable.workflows.recipes import (
@@ -17,6 +19,7 @@ from monai_unlearnable.workflows.run import ProtectionRun
 
 __all__ = [
     "ErrorMinimizingRecipe",
+    "GeneratorRecipe",
     "ImageFacts",
     "ImageLevels",
     "ProtectReport",
@@ -26,6 +29,7 @@ __all__ = [
     "SourceLevels",
     "SyntheticRecipe",
     "TargetedAdversarialRecipe",
+    "load_generator",
     "load_surrogate",
     "make_budget",
     "make_budgets",

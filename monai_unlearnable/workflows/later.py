@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, cast
 
 import torch
@@ -18,16 +16,14 @@ from monai_unlearnable.release import LedgerContent, ReleaseBudget, read_ledger
 from monai_unlearnable.surrogates import Surrogate
 from monai_unlearnable.workflows.context import ImageFacts
 from monai_unlearnable.workflows.intensity import ImageLevels
+from monai_unlearnable.workflows.kept import SURROGATE_NAME, first_line, read_weights
 from monai_unlearnable.workflows.radii import make_budget
 from monai_unlearnable.workflows.recipe_base import SurrogateRecipe
 from monai_unlearnable.workflows.settings import describe_differences, find_differences
 
-__all__ = ["SURROGATE_NAME", "load_surrogate"]
+__all__ = ["EACH_ITS_OWN", "later_budget", "load_surrogate", "read_finished"]
 
-SURROGATE_NAME = "surrogate.pt"
-"""File of a ledger that holds the weights of its run's surrogate."""
-
-_EACH_ITS_OWN = (
+EACH_ITS_OWN = (
     "each image of its run has a budget or window of its own. Give the levels of the image that shall get a delta: "
     "image=survey(source).images[0]."
 )
@@ -63,30 +59,40 @@ def load_surrogate(
         BudgetError: the run's radius is below one level of the image, or in HU where it has none.
     """
     folder = Path(ledger)
-    content = read_ledger(folder)
-    if content.status != "complete":
-        raise LedgerError(f"{folder}: its run has not finished; take it up again with the command that began it.")
+    content = read_finished(folder)
     _check_settings(content, recipe, folder)
     configuration = content.configuration
     facts = ImageFacts.from_description(configuration.get("images"))
-    budget = _budget(configuration, image, folder)
+    budget = later_budget(configuration, image, folder)
     if image is not None:
         facts = replace(facts, window_levels=image.window_levels)
     elif facts.window_levels is None:
-        raise LedgerError(f"{folder}: {_EACH_ITS_OWN}")
+        raise LedgerError(f"{folder}: {EACH_ITS_OWN}")
     seed = configuration.get("seed")
     if not isinstance(seed, int):
         raise LedgerError(f"{folder}: its seed is no whole number; the ledger is damaged.")
     surrogate = recipe.surrogate(facts, device=device)
-    weights = _read_weights(folder / SURROGATE_NAME, device)
+    weights = read_weights(folder / SURROGATE_NAME, device, what="surrogate")
     try:
         surrogate.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise LedgerError(
-            f"{folder / SURROGATE_NAME}: is not of this recipe's network ({_first_line(error)})."
+            f"{folder / SURROGATE_NAME}: is not of this recipe's network ({first_line(error)})."
         ) from error
     surrogate.eval().requires_grad_(False)
     return surrogate, recipe.perturbation(facts, budget=budget, seed=seed)
+
+
+def read_finished(folder: Path) -> LedgerContent:
+    """Read the ledger of a finished run.
+
+    Raises:
+        LedgerError: there is none, or its run has not finished.
+    """
+    content = read_ledger(folder)
+    if content.status != "complete":
+        raise LedgerError(f"{folder}: its run has not finished; take it up again with the command that began it.")
+    return content
 
 
 def _check_settings(content: LedgerContent, recipe: SurrogateRecipe, folder: Path) -> None:
@@ -101,30 +107,23 @@ def _check_settings(content: LedgerContent, recipe: SurrogateRecipe, folder: Pat
         )
 
 
-def _read_weights(path: Path, device: str | torch.device) -> Any:
-    try:
-        return torch.load(path, map_location=device, weights_only=True)
-    except FileNotFoundError as error:
-        raise LedgerError(f"{path}: is not there; this run kept no surrogate.") from error
-    except (OSError, RuntimeError, UnpicklingError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise LedgerError(f"{path}: cannot be read ({_first_line(error)}).") from error
+def later_budget(configuration: Mapping[str, Any], image: ImageLevels | None, folder: Path) -> Budget:
+    """Return the budget of a run, or what that run's radius is for an image.
 
-
-def _budget(configuration: Mapping[str, Any], image: ImageLevels | None, folder: Path) -> Budget:
+    Raises:
+        LedgerError: the budget is damaged, or each image has its own and none is given.
+        BudgetError: the radius is below one level of the image, or in HU where it has none.
+    """
     description = configuration.get("budget")
     try:
         norm = next(one for one in _NORMS if one.norm_name == cast(Any, description)["norm"])
         if image is not None:
             return make_budget(str(configuration["radius"]), image, norm)
         if any(isinstance(one, list) for one in cast(Any, description).values()):
-            raise LedgerError(f"{folder}: {_EACH_ITS_OWN}")
+            raise LedgerError(f"{folder}: {EACH_ITS_OWN}")
         plain = ReleaseBudget.from_description(cast(Any, description))
         return norm(radius_levels=plain.radius_levels, low_level=plain.low_level, high_level=plain.high_level)
     except (LedgerError, BudgetError):
         raise
     except (ReleaseError, ValueError, TypeError, KeyError, AttributeError, StopIteration) as error:
         raise LedgerError(f"{folder}: its budget is damaged ({error}).") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).partition("\n")[0] or type(error).__name__)[:200]

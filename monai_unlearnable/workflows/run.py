@@ -25,7 +25,6 @@ from monai_unlearnable.release import (
     verify_release,
     write_release,
 )
-from monai_unlearnable.release.atomic import atomic_file
 from monai_unlearnable.sources import Progress, Source
 from monai_unlearnable.stores import ClassKey, MappedStore, SampleKey, StoreHeader
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext
@@ -33,7 +32,7 @@ from monai_unlearnable.workflows.disk import count_needed_bytes, errors_name, re
 from monai_unlearnable.workflows.files import check_files, describe_files, take_source
 from monai_unlearnable.workflows.folders import check_folders, check_writable
 from monai_unlearnable.workflows.intensity import survey
-from monai_unlearnable.workflows.later import SURROGATE_NAME
+from monai_unlearnable.workflows.kept import keep_networks
 from monai_unlearnable.workflows.notices import find_notices
 from monai_unlearnable.workflows.outcomes import count_labels, find_outcomes
 from monai_unlearnable.workflows.radii import RadiusSpan, make_budgets, release_budgets
@@ -41,8 +40,6 @@ from monai_unlearnable.workflows.report import ProtectReport
 from monai_unlearnable.workflows.settings import take_up
 
 __all__ = ["ProtectionRun"]
-
-_PRIVATE_FILE = 0o600
 
 
 class ProtectionRun:
@@ -166,7 +163,7 @@ class ProtectionRun:
             save.load(engine)
             if engine.state.epoch < engine.state.max_epochs:
                 engine.run()
-            self._keep_surrogate(engine)
+            keep_networks(self._book.directory, engine, self.context)
         with errors_name(self.output):
             manifest = self._write()
         shutil.rmtree(self._book.directory / "checkpoint", ignore_errors=True)
@@ -221,12 +218,6 @@ class ProtectionRun:
         folder = self._book.directory / "working"
         with errors_name(self.ledger):
             return MappedStore.open(folder, header) if folder.exists() else MappedStore.create(folder, header)
-
-    def _keep_surrogate(self, engine: ProtectionEngine) -> None:
-        if engine.surrogate is None:
-            return
-        with atomic_file(self._book.directory / SURROGATE_NAME, permissions=_PRIVATE_FILE) as unfinished:
-            torch.save(engine.surrogate.state_dict(), unfinished)
 
     def _write(self) -> Manifest:
         fields = ManifestFields(
