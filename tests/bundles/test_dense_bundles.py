@@ -21,6 +21,7 @@ from monai_unlearnable.perturbations import ContourBand, DenseObjective, Stripes
 from monai_unlearnable.release import verify_release
 from monai_unlearnable.workflows import (
     ErrorMinimizingRecipe,
+    GeneratorRecipe,
     Recipe,
     SyntheticRecipe,
     TargetedAdversarialRecipe,
@@ -44,6 +45,11 @@ CASES: dict[str, tuple[tuple[str, ...], Recipe, dict[str, Any]]] = {
         {"handlers#0#epochs": 1, "perturbation#steps": 2, "surrogate_size_px": 16},
     ),
     "synthetic": (("protect", "synthetic"), SyntheticRecipe(), {}),
+    "generator": (
+        ("protect", "generator"),
+        GeneratorRecipe(epochs=2, surrogate_steps=1, surrogate_size_px=16),
+        {"recipe#epochs": 2, "recipe#surrogate_steps": 1, "surrogate_size_px": 16},
+    ),
 }
 
 

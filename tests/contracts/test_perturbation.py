@@ -16,13 +16,14 @@ from monai_unlearnable.errors import BudgetError, DivergedError
 from monai_unlearnable.perturbations import (
     Blocks,
     ErrorMinimizing,
+    GeneratedDeltas,
     NextClassTarget,
     Perturbation,
     PerturbationBatch,
     Synthetic,
     TargetedAdversarial,
 )
-from tests.contracts.toys import CLASSES, linear_surrogate, make_batch
+from tests.contracts.toys import CLASSES, linear_surrogate, make_batch, one_layer_generator
 
 SHAPES = [(5, 1, 8, 8), (5, 3, 8, 9), (5, 1, 7, 8, 9)]
 BUDGETS: list[Budget] = [LinfBudget(radius_levels=8), LinfBudget(radius_levels=2.5), L2Budget(radius_levels=60)]
@@ -253,3 +254,13 @@ class TestSynthetic(PerturbationContract):
 class TestSyntheticStripes(TestSynthetic):
     def make(self, budget: Budget, *, seed: int = 0) -> Perturbation:
         return Synthetic(budget=budget, num_classes=CLASSES, seed=seed)
+
+
+class TestGeneratedDeltas(PerturbationContract):
+    def make(self, budget: Budget, *, seed: int = 0) -> Perturbation:
+        return GeneratedDeltas(budget=budget, generator=one_layer_generator(CLASSES), num_classes=CLASSES)
+
+    def test_needs_no_surrogate_and_ignores_one(self) -> None:
+        batch = make_batch(SHAPES[0], LABEL)
+        with_one = self.make(BUDGETS[0]).improve(batch, surrogate=linear_surrogate(SHAPES[0]))
+        assert torch.equal(self.make(BUDGETS[0]).improve(batch), with_one)

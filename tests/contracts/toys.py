@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from monai_unlearnable.perturbations import PerturbationBatch
-from monai_unlearnable.surrogates import IntensityWindow, Surrogate
+from monai_unlearnable.surrogates import InOrder, IntensityWindow, ResampleTo, Surrogate
 
 CLASSES = 3
 
@@ -38,3 +38,23 @@ def make_batch(shape: tuple[int, ...], label: Tensor, *, owner: list[int] | None
         None if owner is None else torch.tensor(owner),
         tuple("abcdefgh"[: len(label)]),
     )
+
+
+class OneLayer(nn.Module):
+    """A generator of one linear layer in every voxel: ``tanh(0.7 * image of the channel + weight of the class)``."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.linspace(0.9, -0.8, classes))
+
+    def forward(self, planes: Tensor) -> Tensor:
+        classes = len(self.weight)
+        image, label = planes[:, :-classes], planes[:, -classes:]
+        of_class = (label.movedim(1, -1) * self.weight).sum(-1)
+        return torch.tanh(0.7 * image + of_class[:, None])
+
+
+def one_layer_generator(classes: int, *, size_px: int | None = None) -> Surrogate:
+    """Return a generator whose deltas a test can compute itself."""
+    window = IntensityWindow()
+    return Surrogate(OneLayer(classes), window if size_px is None else InOrder(window, ResampleTo(size_px=size_px)))
