@@ -55,7 +55,11 @@ def test_logits_of_voxels_are_moved_back() -> None:
     for step in range(12):
         network.steps.fill_(step)
         seen: list[Tensor] = []
-        hook = network.surrogates[0].network.register_forward_hook(lambda _, given, __, to=seen: to.append(given[0]))
+        hook = (
+            network.surrogates[0]
+            .get_submodule("network")
+            .register_forward_hook(lambda _, given, __, to=seen: to.append(given[0]))
+        )
         logits = network(view, label=label, limits=limits(2))
         hook.remove()
         expected = network.protect(view, label, limits(2))

@@ -208,7 +208,7 @@ def test_refuses_labels(label: Tensor, text: str) -> None:
 def test_a_diverged_generator_names_the_sample() -> None:
     method = make()
     with torch.no_grad():
-        method.generator.network.weight[1] = float("nan")
+        next(method.generator.network.parameters())[1] = float("nan")
     work = batch_of(whole_images((2, 1, 4, 4)), torch.tensor([[1.0, 0, 0], [0, 1, 0]]))
     with pytest.raises(DivergedError, match=r"sample 'image 0': the generator gives NaN\. It is damaged"):
         method.improve(work)
