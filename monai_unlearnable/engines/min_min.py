@@ -9,13 +9,17 @@ from typing import Any
 import torch
 from monai.engines.utils import PrepareBatch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from monai_unlearnable.engines.prepare import unpack
 from monai_unlearnable.perturbations.generator import enlarge, half_grid, on_sphere, shares_of_radius
 from monai_unlearnable.surrogates import Surrogate
 from monai_unlearnable.types import Images, Labels, Logits, PerSample
 
-__all__ = ["GeneratorWithSurrogates", "PrepareGeneratorViews", "ViewLimits"]
+__all__ = ["ALLOWED", "GeneratorWithSurrogates", "PrepareGeneratorViews", "ViewLimits"]
+
+ALLOWED = "allowed"
+"""Key of a batch for the share of each voxel of a view that may change."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,12 @@ class PrepareGeneratorViews(PrepareBatch):
         non_blocking: bool = False,
         **kwargs: Any,
     ) -> tuple[Any, ...]:
-        """Return view and label of a batch dictionary, no arguments, and ``label`` and ``limits`` by name."""
+        """Return view and label of a batch dictionary, no arguments, and what the network takes by name."""
         batch = unpack(batchdata, device, non_blocking)
-        return batch.image, batch.label, (), {"label": batch.label, "limits": self.limits(batch.sample_ids)}
+        named = {"label": batch.label, "limits": self.limits(batch.sample_ids)}
+        if ALLOWED in batchdata:
+            named[ALLOWED] = batchdata[ALLOWED].to(device, non_blocking=non_blocking)
+        return batch.image, batch.label, (), named
 
 
 class GeneratorWithSurrogates(nn.Module):
@@ -117,16 +124,17 @@ class GeneratorWithSurrogates(nn.Module):
         """Which surrogate sees the next step."""
         return int(self.steps) % len(self.surrogates)
 
-    def forward(self, view: Images, *, label: Labels, limits: ViewLimits) -> Logits:
+    def forward(self, view: Images, *, label: Labels, limits: ViewLimits, allowed: Tensor | None = None) -> Logits:
         """Return the logits of the surrogate whose turn it is, and count the step.
 
         Args:
             view: clean images ``(batch, channel, *space)`` as networks see them.
             label: of each; masks have the views' size.
             limits: of each.
+            allowed: share of each voxel that may change, ``(batch, 1, *space)``; None for all of it.
         """
         step, turn = int(self.steps), self.turn
-        protected = self.protect(view, label, limits)
+        protected = self.protect(view, label, limits, allowed)
         flips, shifts = self._draw(tuple(view.shape[2:]), step)
         axes = list(range(2, view.ndim))
         logits: Tensor = self.surrogates[turn](protected.flip(flips).roll(shifts, axes), preprocessed=True)
@@ -134,15 +142,18 @@ class GeneratorWithSurrogates(nn.Module):
             self.steps += 1
         return logits if logits.ndim == 2 else logits.roll([-one for one in shifts], axes).flip(flips)
 
-    def protect(self, view: Images, label: Labels, limits: ViewLimits) -> Images:
+    def protect(self, view: Images, label: Labels, limits: ViewLimits, allowed: Tensor | None = None) -> Images:
         """Return views with their deltas; the gradient reaches the generator."""
         space = tuple(view.shape[2:])
         grid = half_grid(space) if self.on_half_grid else space
         shares = shares_of_radius(self.generator.network, view, label, num_classes=self.num_classes, grid=grid)
+        if allowed is not None and self.l2:  # the sphere is that of what may change
+            shares = shares * functional.interpolate(allowed, size=grid, mode="area")
         radius, level, low, high = limits.like(view)
         levels = radius * (on_sphere(shares) if self.l2 else shares)
         levels = levels + (levels.round() - levels).detach()
-        return (view + level * enlarge(levels, space)).clamp(low, high)
+        delta = level * enlarge(levels, space)
+        return (view + (delta if allowed is None else delta * allowed)).clamp(low, high)
 
     def _draw(self, space: Sequence[int], step: int) -> tuple[list[int], list[int]]:
         """Return the axes that are flipped in a step, and how far each axis of space is shifted."""

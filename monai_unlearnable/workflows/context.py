@@ -18,6 +18,7 @@ from monai_unlearnable.perturbations import (
     MultiLabelObjective,
     Objective,
     PatternFamily,
+    Region,
     SingleLabelObjective,
     Synthetic,
 )
@@ -208,6 +209,7 @@ class RecipeContext:
         batch_size: int,
         clean: bool = False,
         largest_patch_values: int = LARGEST_PATCH_VALUES,
+        region: Region | None = None,
     ) -> DataLoader:
         """Return shuffled batches of what a surrogate sees, of a large image one patch in an epoch.
 
@@ -216,9 +218,10 @@ class RecipeContext:
             batch_size: views in a batch.
             clean: of the clean images; otherwise with the deltas of the moment.
             largest_patch_values: values that a patch may have.
+            region: say of each view which share of its voxels lies in this; None for nothing of the kind.
         """
         deltas = None if clean else StoredDeltas(self.store, self.key, self.budget)
-        views = SurrogateViews(self._patches(largest_patch_values, keep=False), surrogate, deltas)
+        views = SurrogateViews(self._patches(largest_patch_values, keep=False), surrogate, deltas, changeable=region)
         batches = ShapeBatches(views, batch_size=batch_size, shuffle=True, seed=self.seed, one_each=True)
         return DataLoader(views, batch_sampler=batches, num_workers=0)
 

@@ -159,6 +159,7 @@ class GeneratorRecipe(Recipe):
                 batch_size=self.dense_batch_size if task is Task.SEGMENTATION else self.surrogate_batch_size,
                 clean=True,
                 largest_patch_values=self.largest_patch_values,
+                region=self.region,
             ),
             network=networks,
             optimizer=torch.optim.AdamW(groups, weight_decay=self.surrogate_weight_decay),

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn import functional
 from torch.utils.data import Dataset
 
 from monai_unlearnable.budgets import AnyBudget
-from monai_unlearnable.perturbations import resize_masks
+from monai_unlearnable.engines.min_min import ALLOWED
+from monai_unlearnable.perturbations import PerturbationBatch, resize_masks
+from monai_unlearnable.perturbations import Region as Changeable
 from monai_unlearnable.sources.dataset import Place, SourcePatches
 from monai_unlearnable.stores import ClassKey, DeltaStore, SampleKey
 from monai_unlearnable.surrogates import Surrogate
@@ -50,12 +53,22 @@ class SurrogateViews(Dataset[dict[str, Any]]):
         images: by :data:`~monai_unlearnable.sources.dataset.Place`.
         surrogate: whose preprocessing makes the views.
         deltas: what is added before; None for views of the clean images.
+        changeable: which voxels may change; the items then have ``"allowed"`` too, ``(1, *space)``: the share of each
+            voxel of the view that may. None for all.
     """
 
-    def __init__(self, images: SourcePatches, surrogate: Surrogate, deltas: StoredDeltas | None) -> None:
+    def __init__(
+        self,
+        images: SourcePatches,
+        surrogate: Surrogate,
+        deltas: StoredDeltas | None,
+        *,
+        changeable: Changeable | None = None,
+    ) -> None:
         self.images = images
         self.surrogate = surrogate
         self.deltas = deltas
+        self.changeable = changeable
         self.regions = images.regions
         self._shapes: dict[tuple[tuple[int, ...], ...], tuple[int, ...]] = {}
 
@@ -70,10 +83,11 @@ class SurrogateViews(Dataset[dict[str, Any]]):
             image = item["image"][None] if self.deltas is None else self.deltas.add(item, region)
             window = item["window_levels"][None] if "window_levels" in item else None
             (seen,) = self.surrogate.look(image, window, self._whole_space(index))
+        allowed = {} if self.changeable is None else {ALLOWED: self._allowed(item, self.changeable, seen)}
         label = item["label"]
         if label.ndim > 1:  # a mask is seen at the size of its image
             label = resize_masks(label[None], seen.shape[1:])[0]
-        return {"image": seen, "label": label, "sample_id": item["sample_id"]}
+        return {"image": seen, "label": label, "sample_id": item["sample_id"], **allowed}
 
     def batch_shape(self, place: Place) -> tuple[tuple[int, ...], ...]:
         """Return the shape of a view."""
@@ -82,6 +96,12 @@ class SurrogateViews(Dataset[dict[str, Any]]):
             blank = torch.empty(1, *patch, device="meta")
             self._shapes[patch, whole] = tuple(self.surrogate.look(blank, None, self._whole_space(place[0])).shape[1:])
         return (self._shapes[patch, whole],)
+
+    @staticmethod
+    def _allowed(item: dict[str, Any], changeable: Changeable, seen: Images) -> torch.Tensor:
+        image = item["image"][None]
+        flags = changeable(PerturbationBatch(image, item["label"][None], torch.zeros_like(image))).float()
+        return functional.interpolate(flags, size=tuple(seen.shape[1:]), mode="area")[0]
 
     def _whole_space(self, index: int) -> tuple[int, ...] | None:
         if len(self.regions[index]) == 1:

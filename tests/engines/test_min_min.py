@@ -105,6 +105,18 @@ def test_resampled_views_have_deltas_on_half_their_grid() -> None:
     assert float(delta.detach().std()) > 0
 
 
+@pytest.mark.parametrize("l2", [False, True])
+def test_what_may_not_change_does_not(l2: bool) -> None:
+    view, allowed = torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8)
+    allowed[..., :2] = 1
+    network, label = dense_network(l2=l2), torch.tensor([0])
+    delta = network.protect(view, label, limits(1), allowed) * 127.5
+    # On the sphere a quarter of the voxels has what all would have: twice as much each.
+    expected = 16.0 if l2 else round(8 * float(torch.tanh(torch.tensor(0.9))))
+    torch.testing.assert_close(delta, expected * allowed)
+    assert torch.equal(network(view, label=label, limits=limits(1), allowed=torch.zeros_like(allowed)), view)
+
+
 def test_an_l2_radius_is_spread_over_the_voxels() -> None:
     view = torch.zeros(1, 1, 8, 8)
     delta = dense_network(l2=True).protect(view, torch.tensor([0]), limits(1, radius=5)) * 127.5

@@ -14,8 +14,9 @@ import torch
 from torch import nn
 
 from monai_unlearnable.budgets import L2Budget
+from monai_unlearnable.engines import GeneratorWithSurrogates
 from monai_unlearnable.errors import BudgetError, LedgerError
-from monai_unlearnable.perturbations import ContourBand, Salient
+from monai_unlearnable.perturbations import ContourBand, PerturbationBatch, Salient
 from monai_unlearnable.release import restore_release, verify_release
 from monai_unlearnable.sources import open_source
 from monai_unlearnable.transforms import GeneratorPerturbation, GeneratorPerturbationd
@@ -142,6 +143,24 @@ def test_only_a_region_changes(tmp_path: Path) -> None:
         changed = (before.read(index) != after.read(index)).any(0)
         assert 0 < changed.mean() < 0.7
     assert (tmp_path / "ledger/generator.pt").exists()
+
+
+def test_training_sees_the_region(tmp_path: Path) -> None:
+    source = pictures(tmp_path / "set")
+    given: list[torch.Tensor] = []
+    own = GeneratorWithSurrogates.forward
+
+    def watching(self: Any, view: torch.Tensor, **named: Any) -> torch.Tensor:
+        flags = ContourBand(inside_px=2, outside_px=2)(PerturbationBatch(view, named["label"], view)).float()
+        given.append((named["allowed"] - flags).abs().mean())
+        return own(self, view, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(GeneratorWithSurrogates, "forward", watching)
+        band = ContourBand(inside_px=2, outside_px=2)
+        road(source, tmp_path, replace(QUICK, region=band, surrogate_size_px=40))
+    # Views have nearly the images' size, so that the region of a view is nearly the one that is seen of an image's.
+    assert given and max(given) < 0.25
 
 
 def test_an_l2_budget(tmp_path: Path) -> None:
