@@ -95,20 +95,7 @@ def perform(experiment: Experiment, data: DataSet, work: Path, seeds: int) -> di
         content = dict(json.loads(result.read_text()))
         if [one["recipe"]["name"] for one in content["audit"]["recipes"]] == [one.name for one in experiment.victims]:
             return content
-    proof = folder / "protect.json"
-    if not proof.exists():
-        bars = (ProgressBar(desc=experiment.label, file=sys.stderr),) if sys.stderr.isatty() else ()
-        report = protect(
-            data.clean,
-            labels=data.labels,
-            output=folder / "release",
-            ledger=folder / "ledger",
-            recipe=experiment.recipe,
-            radius=experiment.radius,
-            seed=RELEASE_SEED,
-            handlers=bars,
-        )
-        proof.write_text(report.to_json())
+    seconds = protect_once(experiment, data, folder)
     proved = prove_files(data, folder)
     audit = audit_release(
         folder / "release",
@@ -127,7 +114,7 @@ def perform(experiment: Experiment, data: DataSet, work: Path, seeds: int) -> di
         "variant": experiment.variant,
         "radius": experiment.radius,
         "settings": experiment.recipe.describe(),
-        "protect_seconds": json.loads(proof.read_text())["seconds"],
+        "protect_seconds": seconds,
         **proved,
         "audit": audit.to_json(),
     }
@@ -135,6 +122,25 @@ def perform(experiment: Experiment, data: DataSet, work: Path, seeds: int) -> di
     unfinished.write_text(json.dumps(content, indent=1))
     unfinished.rename(result)
     return content
+
+
+def protect_once(experiment: Experiment, data: DataSet, folder: Path) -> float:
+    """Write the release and the ledger of an experiment unless they are there; return the seconds it took."""
+    proof = folder / "protect.json"
+    if not proof.exists():
+        bars = (ProgressBar(desc=experiment.label, file=sys.stderr),) if sys.stderr.isatty() else ()
+        report = protect(
+            data.clean,
+            labels=data.labels,
+            output=folder / "release",
+            ledger=folder / "ledger",
+            recipe=experiment.recipe,
+            radius=experiment.radius,
+            seed=RELEASE_SEED,
+            handlers=bars,
+        )
+        proof.write_text(report.to_json())
+    return float(json.loads(proof.read_text())["seconds"])
 
 
 def prove_files(data: DataSet, folder: Path) -> dict[str, Any]:
