@@ -16,11 +16,11 @@ from monai_unlearnable.dense_networks import small_attention_unet, small_segresn
 from monai_unlearnable.errors import ReleaseError
 from monai_unlearnable.networks import small_resnet, standard_densenet121, standard_resnet18
 from monai_unlearnable.release.owner import original_ids
-from monai_unlearnable.sources import Task
+from monai_unlearnable.sources import Source, Task
 from monai_unlearnable.verbs.paths import refuse_missing, require_device, set_threads
 from monai_unlearnable.verbs.progress import ProgressBars
 from monai_unlearnable.workflows.disk import errors_name
-from monai_unlearnable.workflows.fitting import common_size_px
+from monai_unlearnable.workflows.fitting import common_size_px, stays_on_its_grid
 from monai_unlearnable.workflows.folders import check_writable
 from monai_unlearnable.workflows.summaries import describe_audit
 
@@ -28,6 +28,7 @@ __all__ = ["DENSE_VICTIMS", "VICTIMS", "choose_victims", "run_audit"]
 
 _SMALLEST_DENSENET_PX = 32
 _DENSE_PICTURE_PX = 128
+_PATCH_PX = 32
 
 VICTIMS: Mapping[str, VictimRecipe] = MappingProxyType(
     {
@@ -133,7 +134,17 @@ def _fitted_victims(
         names=names,
     )
     victims = choose_victims(options, parser, data.clean.task)
-    size = None if options.victim_size_px is not None else _size_for(data)
+    if options.victim_size_px is not None:
+        return victims
+    seen = _seen(data)
+    if stays_on_its_grid(*seen) and common_size_px(*seen) is not None:
+        print(
+            f"volumes are of several sizes: victims learn from patches of {_PATCH_PX} voxels a side, on the volumes' "
+            "own grid (--victim-size-px resamples them instead)",
+            file=sys.stderr,
+        )
+        return tuple(replace(one, patch_size_px=_PATCH_PX) for one in victims)
+    size = _size_for(data)
     if size is None:
         return victims
     print(
@@ -142,9 +153,13 @@ def _fitted_victims(
     return tuple(replace(one, image_size_px=size) for one in victims)
 
 
-def _size_for(data: AuditData) -> int | None:
+def _seen(data: AuditData) -> list[Source]:
     # A release has the shapes of its originals. Clean images that it lacks may be damaged; nothing reads them.
-    seen = [data.release, *([] if data.test is data.clean else [data.test])]
+    return [data.release, *([] if data.test is data.clean else [data.test])]
+
+
+def _size_for(data: AuditData) -> int | None:
+    seen = _seen(data)
     if data.clean.task is Task.SEGMENTATION and len(data.release.shape(0)) == 3:
         return common_size_px(*seen, largest_px=_DENSE_PICTURE_PX)
     return common_size_px(*seen)

@@ -9,7 +9,7 @@ from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources import Source, Task
 from monai_unlearnable.workflows.recipe_base import Recipe
 
-__all__ = ["common_size_px", "fit_recipe"]
+__all__ = ["common_size_px", "fit_recipe", "stays_on_its_grid"]
 
 _COMMON_SIZE_PX = 96
 _LARGEST_NATIVE_PX = 128
@@ -20,7 +20,8 @@ _SMALLEST_SIZE_PX = 16
 def fit_recipe(recipe: Recipe, images: Source) -> Recipe:
     """Let surrogate and patterns have one common size where images have several, or are larger than 128 pixels.
 
-    Deltas stay on the native grid: the surrogate's resampling is part of it and differentiable.
+    Deltas stay on the native grid: the surrogate's resampling is part of it and differentiable. Small volumes with
+    masks are not resampled (:func:`stays_on_its_grid`).
 
     Raises:
         SourceError: images of different numbers of channels, pictures beside volumes, or class-wise deltas for images
@@ -46,7 +47,18 @@ def fit_recipe(recipe: Recipe, images: Source) -> Recipe:
         )
     if recipe.class_wise:
         _require_whole(images, recipe.largest_patch_values)
-    return recipe.seen_at(common_size_px(images))
+    return recipe.seen_at(None if stays_on_its_grid(images) else common_size_px(images))
+
+
+def stays_on_its_grid(*sources: Source) -> bool:
+    """Whether networks look at images voxel by voxel: volumes with masks whose sides are 128 voxels at most.
+
+    Volumes of one spacing have several sizes, and readers cut patches from them rather than squeeze them into one.
+    """
+    shapes = (source.shape(index) for source in sources for index in range(len(source)))
+    return all(source.task is Task.SEGMENTATION for source in sources) and all(
+        len(shape) == 4 and max(shape[1:]) <= _LARGEST_NATIVE_PX for shape in shapes
+    )
 
 
 def _require_whole(images: Source, largest_patch_values: int) -> None:
