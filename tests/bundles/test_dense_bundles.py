@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ import numpy as np
 import pytest
 import torch
 from monai.bundle import verify_metadata, verify_net_in_out
+from monai.transforms import Compose, RandFlipd, Zoomd
 from PIL import Image
 
 from monai_unlearnable.audit.victims import DENSE_RECIPE
 from monai_unlearnable.dense_networks import small_unet
 from monai_unlearnable.perturbations import ContourBand, DenseObjective, Stripes
 from monai_unlearnable.release import verify_release
+from monai_unlearnable.surrogates import usual_ways
 from monai_unlearnable.workflows import (
     ErrorMinimizingRecipe,
     GeneratorRecipe,
@@ -69,6 +72,39 @@ def test_same_seed_gives_the_files_of_the_recipe(name: str, region: str | None, 
     protect(source, output=tmp_path / "package", ledger=tmp_path / "other", recipe=recipe, seed=2**40 + 7)
     assert contents(tmp_path / "bundle") == contents(tmp_path / "package")
     assert verify_release(tmp_path / "bundle", tmp_path / "ledger").held
+
+
+def _own_ways(*, spatial_dims: int) -> Compose:
+    return Compose([RandFlipd("image", prob=0.5, spatial_axis=0), Zoomd("image", zoom=0.5, keep_size=False)])
+
+
+OWN_WAYS = {
+    "_target_": "Compose",
+    "transforms": [
+        {"_target_": "RandFlipd", "keys": "image", "prob": 0.5, "spatial_axis": 0},
+        {"_target_": "Zoomd", "keys": "image", "zoom": 0.5, "keep_size": False},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("override", "ways"), [({"ways": None}, None), ({"ways#chain": OWN_WAYS}, _own_ways)], ids=["none", "own"]
+)
+def test_how_readers_load_images_can_be_said(
+    override: dict[str, Any], ways: Callable[..., Compose] | None, source: Path, tmp_path: Path
+) -> None:
+    _, recipe, overrides = CASES["error_minimizing"]
+    assert isinstance(recipe, ErrorMinimizingRecipe)
+    released = {}
+    for name, chosen in (("usual", usual_ways), ("chosen", ways)):
+        output, ledger = tmp_path / name, tmp_path / f"{name} ledger"
+        protect(source, output=output, ledger=ledger, recipe=replace(recipe, dense_ways=chosen), seed=9)
+        released[name] = contents(output)
+    places: dict[str, Any] = {"dataset": source, "output": tmp_path / "bundle", "ledger": tmp_path / "ledger"}
+    run_bundle("protect", bundle=BUNDLE, **places, seed=9, **overrides, **override)
+    pictures_of = {name: {k: v for k, v in one.items() if k.endswith(".png")} for name, one in released.items()}
+    assert {k: v for k, v in contents(tmp_path / "bundle").items() if k.endswith(".png")} == pictures_of["chosen"]
+    assert pictures_of["chosen"] != pictures_of["usual"]
 
 
 @pytest.mark.parametrize("name", CASES)
