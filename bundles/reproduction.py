@@ -48,7 +48,7 @@ class Experiment:
     def label(self) -> str:
         """Name of its folder and of its row."""
         parts = (self.dataset, self.recipe.name, self.variant, self.radius.replace("/", "of"))
-        return "-".join(part for part in parts if part)
+        return "-".join(part.replace(" ", "_") for part in parts if part)
 
 
 @dataclass(frozen=True, kw_only=True)
