@@ -87,7 +87,8 @@ def table(results: Sequence[dict[str, Any]]) -> str:
                 f"| **{released['mean']:.3f}** ({released['min']:.3f}-{released['max']:.3f}) "
                 f"| {clean['mean']:.3f} ({clean['min']:.3f}-{clean['max']:.3f}) | {recipe['majority']:.3f} "
                 f"| {_mean(dice['released']):.3f} | {_mean(dice['clean']):.3f} | {recipe['verdict']} "
-                f"| {fidelity['changed_share']['median']:.0%} | {fidelity['psnr_db']['median']:.1f} | {fidelity['ssim']['median']:.3f} |"
+                f"| {fidelity['changed_share']['median']:.0%} | {fidelity['psnr_db']['median']:.1f} "
+                f"| {fidelity['ssim']['median']:.3f} |"
             )
     return "\n".join([*lines, "", proof_line(results)])
 

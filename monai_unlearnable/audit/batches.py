@@ -25,6 +25,7 @@ class WholeBatches(Dataset[Batch]):
         images: what the batches are of.
         generator: of the augmentation; None for images as they are. Masks move with their images.
         patches: of the patches that are cut, by the size and their own generator; None for whole images.
+        shift: whether the augmentation shifts images, too.
     """
 
     def __init__(
@@ -33,7 +34,9 @@ class WholeBatches(Dataset[Batch]):
         *,
         generator: torch.Generator | None,
         patches: tuple[int, torch.Generator] | None = None,
+        shift: bool = True,
     ) -> None:
+        self._shift = shift
         self._images, self._generator, self._patches = images, generator, patches
         low, high = images.windows.reshape(len(images), 2, *[1] * (images.images.ndim - 1)).unbind(1)
         self._low, self._width = low, high - low
@@ -50,8 +53,8 @@ class WholeBatches(Dataset[Batch]):
         if self._generator is None:
             return {"image": batch, "label": labels}
         if self._images.task is not Task.SEGMENTATION:
-            return {"image": _flip_and_shift(batch, self._generator)[0], "label": labels}
-        moved, masks = _flip_and_shift(batch, self._generator, labels[:, None])
+            return {"image": _flip_and_shift(batch, self._generator, shift=self._shift)[0], "label": labels}
+        moved, masks = _flip_and_shift(batch, self._generator, labels[:, None], shift=self._shift)
         return {"image": moved, "label": masks[:, 0]}
 
 
@@ -68,23 +71,29 @@ def _patches_of(batch: Tensor, masks: Tensor, size_px: int, generator: torch.Gen
     return torch.stack(images), torch.stack(found)[:, 0]
 
 
-def _flip_and_shift(batch: Tensor, generator: torch.Generator, *others: Tensor) -> tuple[Tensor, ...]:
+def _flip_and_shift(
+    batch: Tensor, generator: torch.Generator, *others: Tensor, shift: bool = True
+) -> tuple[Tensor, ...]:
     """Flip along the last axis and shift along all axes by up to an eighth, image by image; edges are repeated.
 
     All tensors are ``(batch, channel, *space)``; what belongs to one image moves alike.
     """
-    moved = [_move(images, generator) for images in zip(batch, *others, strict=True)]
+    moved = []
+    for images in zip(batch, *others, strict=True):
+        flipped = _flip(list(images), generator)
+        moved.append(_shift(flipped, generator) if shift else flipped)
     return tuple(torch.stack(one) for one in zip(*moved, strict=True))
 
 
-def _move(images: tuple[Tensor, ...], generator: torch.Generator) -> list[Tensor]:
-    moved = list(images)
-    if torch.rand((), generator=generator) < 0.5:
-        moved = [one.flip(-1) for one in moved]
+def _flip(images: list[Tensor], generator: torch.Generator) -> list[Tensor]:
+    return [one.flip(-1) for one in images] if torch.rand((), generator=generator) < 0.5 else images
+
+
+def _shift(images: list[Tensor], generator: torch.Generator) -> list[Tensor]:
     for axis in range(1, images[0].ndim):
         size = images[0].shape[axis]
         reach = size // 8
         shift = int(torch.randint(-reach, reach + 1, (), generator=generator))
         places = (torch.arange(size) + shift).clamp(0, size - 1)
-        moved = [one.index_select(axis, places) for one in moved]
-    return moved
+        images = [one.index_select(axis, places) for one in images]
+    return images

@@ -76,8 +76,8 @@ def load_images(
         size_px: every side of every image is interpolated to this size, of masks the nearest pixel is taken; None keeps
             the stored grid.
         interpolation: ``linear`` (antialiased in 2D), ``area``, ``cubic`` (2D) or ``nearest``.
-        patch_px: patches of this size will be cut: images get a border of their window's low end, up to the largest one
-            and this size at least; masks one of background.
+        patch_px: patches of this size will be cut. Images with masks of several sizes, or smaller ones than a patch,
+            get a border of their window's low end; masks one of background.
         class_names: the order of classes to number the labels by (default: the source's own).
 
     Raises:
@@ -87,10 +87,11 @@ def load_images(
     chosen = range(len(source)) if indices is None else indices
     if not len(chosen):
         raise SourceError(f"{source.path}: no image is left to read; a victim needs at least one.")
-    _check_shapes(source, chosen, several=size_px is not None or patch_px is not None)
+    dense = source.task is Task.SEGMENTATION
+    _check_shapes(source, chosen, several=size_px is not None or dense)
     digest = hashlib.sha256()
     names = source.class_names if class_names is None else tuple(class_names)
-    if source.task is Task.SEGMENTATION and len(names) > MOST_CLASSES:
+    if dense and len(names) > MOST_CLASSES:
         raise SourceError(f"{source.path}: {len(names)} classes of voxels; an audit handles {MOST_CLASSES} at most.")
     numbered = labels_by_name(source, names)
     windows, tensors, masks = [], [], []
@@ -101,12 +102,12 @@ def load_images(
             digest.update(repr(windows[-1]).encode())
         _hash_image(digest, source.sample_ids[index], image, numbered[index])
         tensors.append(_as_tensor(image, size_px=size_px, interpolation=interpolation))
-        if source.task is Task.SEGMENTATION:
+        if dense:
             masks.append(mask_by_name(source, index, names))
             digest.update(masks[-1].tobytes())
             masks[-1] = resized_mask(masks[-1], size_px=size_px)
-    if patch_px is not None:
-        space = largest_space(source, chosen, least_px=patch_px)
+    if dense and size_px is None:
+        space = largest_space(source, chosen, least_px=patch_px or 1)
         tensors = [with_border(one, space, value=low) for one, (low, _) in zip(tensors, windows, strict=True)]
         masks = [with_border(torch.from_numpy(one), space, value=0).numpy() for one in masks]
     labels = torch.from_numpy(np.stack(masks)) if masks else torch.as_tensor(numbered[list(chosen)])

@@ -121,7 +121,8 @@ def _check_sets(recipe: VictimRecipe, train: ImageSet, test: ImageSet) -> None:
         raise SourceError(
             f"victim {recipe.name!r} learns from patches, but {train.task.value} labels are of whole images."
         )
-    if recipe.patch_size_px is None and train.images.shape[2:] != test.images.shape[2:]:
+    # Networks of voxels take any size.
+    if train.task is not Task.SEGMENTATION and train.images.shape[2:] != test.images.shape[2:]:
         raise SourceError(
             f"test images have size {tuple(test.images.shape[2:])}, training images {tuple(train.images.shape[2:])}; "
             f"give victim {recipe.name!r} an image_size_px."
@@ -197,7 +198,7 @@ def _training_loader(recipe: VictimRecipe, train: ImageSet, *, seed: int) -> Dat
     patches = None
     if recipe.patch_size_px is not None:
         patches = (recipe.patch_size_px, torch.Generator().manual_seed(seed + 2))
-    batches = WholeBatches(train, generator=augmentation, patches=patches)
+    batches = WholeBatches(train, generator=augmentation, patches=patches, shift=recipe.shift)
     # A left-over batch of a few images would give batch normalisation poor statistics.
     sampler = BatchSampler(RandomSampler(batches, generator=order), min(recipe.batch_size, len(train)), drop_last=True)
     return DataLoader(batches, sampler=sampler, batch_size=None)

@@ -68,12 +68,14 @@ class VictimRecipe:
         epochs: passes over the training images.
         batch_size: images in a batch; what is left over at the end of an epoch is dropped.
         learning_rate: peak of the one-cycle schedule.
-        image_size_px: images are interpolated to this size; None keeps the stored grid.
+        image_size_px: images are interpolated to this size; None keeps the stored grid, with a border around images
+            with masks where they have several sizes.
         interpolation: how that is done: ``linear`` (antialiased in 2D), ``area``, ``cubic`` (2D) or ``nearest``.
         patch_size_px: train on random patches of this size, of images on their stored grid, and slide a window of it
             over test images, as is usual for volumes (MONAI's ``RandCropByPosNegLabel`` and
             ``SlidingWindowInferer``); None for whole images. Of segmentation only.
         augment: flip along the last axis and shift by up to an eighth, at random, image by image.
+        shift: False leaves the shifts out of ``augment``.
 
     Raises:
         ValueError: a value is out of its range.
@@ -89,6 +91,7 @@ class VictimRecipe:
     interpolation: str = "linear"
     patch_size_px: int | None = None
     augment: bool = False
+    shift: bool = True
 
     def __post_init__(self) -> None:
         if not self.name or len(self.name) > 64 or not self.name.isprintable():
@@ -121,6 +124,7 @@ class VictimRecipe:
             **({} if self.interpolation == "linear" else {"interpolation": self.interpolation}),
             **({} if self.patch_size_px is None else {"patch_size_px": self.patch_size_px}),
             "augment": self.augment,
+            **({} if self.shift else {"shift": False}),
         }
 
 

@@ -45,6 +45,23 @@ def test_images_of_several_sizes_get_a_border_of_what_is_dark_and_no_structure()
     assert load_images(source, patch_px=40).images.shape == (3, 1, 40, 40), "a patch fits in every image"
 
 
+def test_whole_images_of_several_sizes_get_a_border_too() -> None:
+    loaded = load_images(several_sizes(3, seed=0))
+    assert loaded.images.shape == (3, 1, 28, 28)
+    batches = WholeBatches(loaded, generator=torch.Generator().manual_seed(0), shift=False)
+    whole = WholeBatches(loaded, generator=None)[[0, 1, 2]]
+    flipped = 0
+    for _ in range(4):
+        batch = batches[[0, 1, 2]]
+        for number in range(3):
+            same = torch.equal(batch["image"][number], whole["image"][number])
+            assert same or torch.equal(batch["image"][number], whole["image"][number].flip(-1)), "nothing is shifted"
+            mask = whole["label"][number]
+            assert torch.equal(batch["label"][number], mask if same else mask.flip(-1))
+            flipped += not same
+    assert 0 < flipped < 12
+
+
 def test_the_border_of_deep_images_is_the_low_end_of_their_window() -> None:
     source = several_sizes(2, seed=0)
     source.images = [one.astype(np.int16) * 10 + 1000 for one in source.images]
