@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from tests.benchmarks import compute_memory, engine, memory, pipeline, release, release_memory, steps
+from tests.benchmarks import compute_memory, engine, memory, pipeline, protect_volume, release, release_memory, steps
 from tests.benchmarks.measure import Outcome, Size, commit, machine, versions
 from tests.benchmarks.schema import validate
 
@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[Size], Outcome]] = {
     "release": release.run,
     "memory": memory.run,
     "compute_memory": compute_memory.run,
+    "protect_volume": protect_volume.run,
     "release_memory": release_memory.run,
 }
 
@@ -52,13 +53,13 @@ def measure(names: Sequence[str], size: Size) -> dict[str, Any]:
 
 def table(results: dict[str, Any]) -> str:
     """Lay results out for a reader."""
-    lines = [f"{'quantity':52} {'median':>10} {'min':>10} {'max':>10}  unit"]
+    lines = [f"{'quantity':58} {'median':>10} {'min':>10} {'max':>10}  unit"]
     for one in results["rows"]:
-        lines.append(f"{one['name']:52} {one['median']:10.3f} {one['min']:10.3f} {one['max']:10.3f}  {one['unit']}")
-    lines += ["", f"{'ratio':52} {'median':>10} {'min':>10} {'max':>10}  goal"]
+        lines.append(f"{one['name']:58} {one['median']:10.3f} {one['min']:10.3f} {one['max']:10.3f}  {one['unit']}")
+    lines += ["", f"{'ratio':58} {'median':>10} {'min':>10} {'max':>10}  goal"]
     for one in results["ratios"]:
         verdict = "" if one["goal"] is None else f"<= {one['goal']:g}: {'met' if one['met'] else 'MISSED'}"
-        lines.append(f"{one['name']:52} {one['median']:10.3f} {one['min']:10.3f} {one['max']:10.3f}  {verdict}")
+        lines.append(f"{one['name']:58} {one['median']:10.3f} {one['min']:10.3f} {one['max']:10.3f}  {verdict}")
     return "\n".join(lines)
 
 

@@ -36,7 +36,7 @@ def test_results_are_whole(output: Path) -> None:
     assert ratios["delta step / forward and input gradient"] == 1.15
     assert ratios["DICOM series: release / rewrite"] == 1.3
     assert ratios["gzipped NIfTI, writing: peak memory / 2 GiB"] == 1.0
-    assert len(ratios) == 7 + 10 + 6 + 2
+    assert len(ratios) == 7 + 20 + 6 + 2 + 2
     assert [path.name for path in output.parent.iterdir()] == ["benchmarks.json"]
 
 
