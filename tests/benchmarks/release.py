@@ -9,7 +9,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -105,51 +105,54 @@ def _functions(kind: Kind, folder: Path) -> dict[str, Callable[[], None]]:
         target.mkdir()
         return target
 
-    def rewrite() -> None:
-        target = fresh()
-        for number, file in enumerate(files):
-            ending = "".join(file.suffixes)
-            kind.rewrite(file, target / f"{number}{ending}")
-
-    def checked_rewrite() -> None:
-        target = fresh()
-        for number, file in enumerate(files):
-            copy = target / f"{number}{''.join(file.suffixes)}"
-            file_sha256(file)
-            kind.rewrite(file, copy)
-            with copy.open("rb+") as stream:
-                os.fsync(stream.fileno())
-            file_sha256(copy)
-
-    def hashes() -> None:
-        for file in files:
-            file_sha256(file)
-            file_sha256(file)
-        source = open_source(folder / "source")
-        for index in range(len(source)):
-            image = source.read(index)
-            pixels_sha256(image)
-            pixels_sha256(image)
-
-    def durable() -> None:
-        target = fresh()
-        for number, file in enumerate(files):
-            shutil.copyfile(file, target / str(number))
-            with (target / str(number)).open("rb+") as stream:
-                os.fsync(stream.fileno())
-
     def verify() -> None:
         verify_release(first / "release", first / "ledger")
 
     return {
-        "rewrite": rewrite,
-        _CHECKED: checked_rewrite,
+        "rewrite": lambda: _rewrite(kind, files, fresh()),
+        _CHECKED: lambda: _checked_rewrite(kind, files, fresh()),
         "release": lambda: release_once(folder / "source", folder / "store", fresh()),
         "restore": lambda: _require(restore_release(first / "release", first / "ledger", fresh() / "back").held),
         "verify": verify,
-        "of which reading and hashes": hashes,
-        "of which copying durably": durable,
+        "of which reading and hashes": lambda: _hash(files, folder / "source"),
+        "of which copying durably": lambda: _copy_durably(files, fresh()),
     }
+
+
+def _rewrite(kind: Kind, files: Sequence[Path], target: Path) -> None:
+    for number, file in enumerate(files):
+        kind.rewrite(file, target / f"{number}{''.join(file.suffixes)}")
+
+
+def _checked_rewrite(kind: Kind, files: Sequence[Path], target: Path) -> None:
+    for number, file in enumerate(files):
+        copy = target / f"{number}{''.join(file.suffixes)}"
+        file_sha256(file)
+        kind.rewrite(file, copy)
+        _sync(copy)
+        file_sha256(copy)
+
+
+def _hash(files: Sequence[Path], source_path: Path) -> None:
+    for file in files:
+        file_sha256(file)
+        file_sha256(file)
+    source = open_source(source_path)
+    for index in range(len(source)):
+        image = source.read(index)
+        pixels_sha256(image)
+        pixels_sha256(image)
+
+
+def _copy_durably(files: Sequence[Path], target: Path) -> None:
+    for number, file in enumerate(files):
+        shutil.copyfile(file, target / str(number))
+        _sync(target / str(number))
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb+") as stream:
+        os.fsync(stream.fileno())
 
 
 def _require(held: bool) -> None:
