@@ -83,7 +83,7 @@ def test_properties_that_monai_asks_for(tmp_path: Path, npz: Path, folders: Path
     inference.parser["handlers"] = []  # no weights here
     inference.initialize()
     assert inference.check_properties() == []
-    assert inference.version == "0.1.0"
+    assert inference.version == "0.2.0"
 
 
 def test_metadata_fits_our_schema_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
