@@ -60,7 +60,7 @@ def with_border(values: Tensor, space: Sequence[int], *, value: float) -> Tensor
     Example:
         >>> import torch
         >>> with_border(torch.ones(1, 2), (2, 3), value=0).tolist()
-        [[1, 1, 0], [0, 0, 0]]
+        [[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
     """
     have = values.shape[values.ndim - len(space) :]
     missing = [wanted - own for wanted, own in zip(space, have, strict=True)]
