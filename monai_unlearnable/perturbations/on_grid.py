@@ -14,6 +14,7 @@ from monai_unlearnable.budgets import AnyBudget
 from monai_unlearnable.perturbations.base import Perturbation, PerturbationBatch, StepHook, SurrogateModel
 from monai_unlearnable.perturbations.dense_objectives import resize_masks
 from monai_unlearnable.perturbations.error_minimizing import ErrorMinimizing, require_surrogate
+from monai_unlearnable.perturbations.generator import half_grid
 from monai_unlearnable.perturbations.targeted import TargetedAdversarial
 from monai_unlearnable.surrogates import ResampleTo
 from monai_unlearnable.types import Deltas, Images
@@ -62,7 +63,7 @@ class OnGrid(Perturbation):
         resample = ResampleTo(size_px=self.size_px)
         space = tuple(batch.image.shape[2:])
         seen = resample.seen_space(space, None if batch.patches is None else batch.patches.whole_space)
-        grid = tuple(-(-one // 2) for one in seen)
+        grid = half_grid(seen)
         if any(one >= own for one, own in zip(grid, space, strict=True)):
             return self.perturbation.improve(batch, surrogate=model, on_step=on_step)
         view = _resampled(resample, batch)

@@ -191,8 +191,7 @@ class SurrogatePerturbation(_ComputedPerturbation):
         return self.surrogate
 
     def _device(self, image: Tensor) -> torch.device:
-        first = next(self.surrogate.parameters(), None)
-        return image.device if first is None else first.device
+        return _device_of(self.surrogate, image)
 
 
 class GeneratorPerturbation(_ComputedPerturbation):
@@ -214,5 +213,9 @@ class GeneratorPerturbation(_ComputedPerturbation):
         self.generator = generator
 
     def _device(self, image: Tensor) -> torch.device:
-        first = next(self.generator.parameters(), None)
-        return image.device if first is None else first.device
+        return _device_of(self.generator, image)
+
+
+def _device_of(network: Surrogate, image: Tensor) -> torch.device:
+    first = next(network.parameters(), None)
+    return image.device if first is None else first.device

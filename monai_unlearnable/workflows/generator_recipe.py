@@ -26,10 +26,10 @@ from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.networks import small_densenet, small_resnet
 from monai_unlearnable.perturbations import GeneratedDeltas, Salient, in_region
 from monai_unlearnable.sources import Task
-from monai_unlearnable.surrogates import InOrder, IntensityWindow, ResampleTo, Surrogate
+from monai_unlearnable.surrogates import Surrogate
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext
 from monai_unlearnable.workflows.kept_generator import KeptGenerator
-from monai_unlearnable.workflows.recipe_base import NetworkFactory, Recipe, training_loss
+from monai_unlearnable.workflows.recipe_base import NetworkFactory, Recipe, preprocessing_for, training_loss
 from monai_unlearnable.workflows.view_limits import find_view_limits, view_radii
 
 __all__ = ["GeneratorRecipe"]
@@ -107,10 +107,7 @@ class GeneratorRecipe(Recipe):
 
     def build_generator(self, facts: ImageFacts, *, seed: int = 0, device: str | torch.device = "cpu") -> Surrogate:
         """Build a generator whose weights follow from the seed alone, with what it sees images through."""
-        low, high = facts.window_levels or (-1.0, 1.0)  # own windows are mapped there before the preprocessing
-        window = IntensityWindow(low_level=low, high_level=high)
-        size = self.surrogate_size_px
-        preprocessing = window if size is None else InOrder(window, ResampleTo(size_px=size))
+        preprocessing = preprocessing_for(facts, self.surrogate_size_px)
         network = _seeded(self.generator_network, facts, seed=seed)
         return Surrogate(network, preprocessing, channels_last=self.channels_last).to(device)
 

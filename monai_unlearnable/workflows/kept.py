@@ -13,10 +13,11 @@ from monai_unlearnable.engines import ProtectionEngine
 from monai_unlearnable.errors import LedgerError
 from monai_unlearnable.perturbations import GeneratedDeltas
 from monai_unlearnable.release.atomic import atomic_file
+from monai_unlearnable.surrogates import Surrogate
 from monai_unlearnable.workflows.context import RecipeContext
 from monai_unlearnable.workflows.view_limits import find_view_limits, view_radii
 
-__all__ = ["GENERATOR_NAME", "SURROGATE_NAME", "first_line", "keep_networks", "read_weights"]
+__all__ = ["GENERATOR_NAME", "SURROGATE_NAME", "first_line", "keep_networks", "load_frozen", "read_weights"]
 
 SURROGATE_NAME = "surrogate.pt"
 """File of a ledger that holds the weights of its run's surrogate."""
@@ -63,6 +64,19 @@ def read_weights(path: Path, device: str | torch.device, *, what: str) -> Any:
         raise LedgerError(f"{path}: is not there; this run kept no {what}.") from error
     except (OSError, RuntimeError, UnpicklingError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise LedgerError(f"{path}: cannot be read ({first_line(error)}).") from error
+
+
+def load_frozen(surrogate: Surrogate, weights: Any, path: Path) -> None:
+    """Give a network the weights that were read from a file, and freeze it.
+
+    Raises:
+        LedgerError: the weights are of another network; names the file.
+    """
+    try:
+        surrogate.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise LedgerError(f"{path}: is not of this recipe's network ({first_line(error)}).") from error
+    surrogate.eval().requires_grad_(False)
 
 
 def first_line(error: Exception) -> str:

@@ -14,7 +14,7 @@ from monai_unlearnable.release import LedgerContent
 from monai_unlearnable.release.hashing import file_sha256
 from monai_unlearnable.surrogates import Surrogate
 from monai_unlearnable.workflows.context import ImageFacts
-from monai_unlearnable.workflows.kept import GENERATOR_NAME, first_line, read_weights
+from monai_unlearnable.workflows.kept import GENERATOR_NAME, first_line, load_frozen, read_weights
 from monai_unlearnable.workflows.later import read_finished
 
 __all__ = ["KeptGenerator"]
@@ -81,13 +81,7 @@ class KeptGenerator:
         Raises:
             LedgerError: it is another network.
         """
-        try:
-            generator.load_state_dict(self.weights)
-        except (RuntimeError, TypeError, AttributeError) as error:
-            raise LedgerError(
-                f"{self.folder / GENERATOR_NAME}: is not of this recipe's network ({first_line(error)})."
-            ) from error
-        generator.eval().requires_grad_(False)
+        load_frozen(generator, self.weights, self.folder / GENERATOR_NAME)
 
     def require_size(self, size_px: int | None) -> None:
         """Refuse images that networks would look at in another way.

@@ -16,7 +16,7 @@ from monai_unlearnable.release import LedgerContent, ReleaseBudget, read_ledger
 from monai_unlearnable.surrogates import Surrogate
 from monai_unlearnable.workflows.context import ImageFacts
 from monai_unlearnable.workflows.intensity import ImageLevels
-from monai_unlearnable.workflows.kept import SURROGATE_NAME, first_line, read_weights
+from monai_unlearnable.workflows.kept import SURROGATE_NAME, load_frozen, read_weights
 from monai_unlearnable.workflows.radii import make_budget
 from monai_unlearnable.workflows.recipe_base import SurrogateRecipe
 from monai_unlearnable.workflows.settings import describe_differences, find_differences
@@ -73,13 +73,7 @@ def load_surrogate(
         raise LedgerError(f"{folder}: its seed is no whole number; the ledger is damaged.")
     surrogate = recipe.surrogate(facts, device=device)
     weights = read_weights(folder / SURROGATE_NAME, device, what="surrogate")
-    try:
-        surrogate.load_state_dict(weights)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        raise LedgerError(
-            f"{folder / SURROGATE_NAME}: is not of this recipe's network ({first_line(error)})."
-        ) from error
-    surrogate.eval().requires_grad_(False)
+    load_frozen(surrogate, weights, folder / SURROGATE_NAME)
     return surrogate, recipe.perturbation(facts, budget=budget, seed=seed)
 
 

@@ -19,7 +19,6 @@ from monai_unlearnable.dense_networks import small_unet
 from monai_unlearnable.engines import PrepareViews, ProtectionEngine, SaveProtection
 from monai_unlearnable.networks import small_resnet
 from monai_unlearnable.perturbations import (
-    DenseObjective,
     ErrorMinimizing,
     MemberObjective,
     Objective,
@@ -44,7 +43,7 @@ from monai_unlearnable.surrogates import (
 )
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext, objective_for
 
-__all__ = ["NetworkFactory", "Recipe", "SurrogateRecipe", "training_loss"]
+__all__ = ["NetworkFactory", "Recipe", "SurrogateRecipe", "preprocessing_for", "training_loss"]
 
 NetworkFactory = Callable[..., nn.Module]
 
@@ -137,10 +136,7 @@ class SurrogateRecipe(Recipe):
                 build(spatial_dims=facts.spatial_dims, in_channels=facts.channels, num_classes=facts.num_classes)
                 for build in self.builders(facts.task)
             ]
-        low, high = facts.window_levels or (-1.0, 1.0)  # own windows are mapped there before the preprocessing
-        window = IntensityWindow(low_level=low, high_level=high)
-        size = self.surrogate_size_px
-        preprocessing = window if size is None else InOrder(window, ResampleTo(size_px=size))
+        preprocessing = preprocessing_for(facts, self.surrogate_size_px)
         network = NetworkEnsemble(members) if self.several(facts.task) else members[0]
         ways = self.ways(facts, seed=seed)
         return Surrogate(network, preprocessing, channels_last=self.channels_last, ways=ways).to(device)
@@ -219,10 +215,17 @@ class SurrogateRecipe(Recipe):
         return engine, save
 
 
+def preprocessing_for(facts: ImageFacts, size_px: int | None) -> nn.Module:
+    """Return what a network sees images of this kind through; ``size_px`` None keeps their grid."""
+    low, high = facts.window_levels or (-1.0, 1.0)  # own windows are mapped there before the preprocessing
+    window = IntensityWindow(low_level=low, high_level=high)
+    return window if size_px is None else InOrder(window, ResampleTo(size_px=size_px))
+
+
 def training_loss(task: Task) -> nn.Module:
     """Return the loss that a network is trained with for a task: cross-entropy, with Dice where labels are masks."""
     if task is Task.SEGMENTATION:
-        return ObjectiveLoss(DenseObjective())
+        return ObjectiveLoss(objective_for(task))
     return nn.BCEWithLogitsLoss() if task is Task.MULTI_LABEL else nn.CrossEntropyLoss()
 
 
