@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import torch
 from monai.networks.nets import AttentionUnet, SegResNet, UNet
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-__all__ = ["small_attention_unet", "small_generator", "small_segresnet", "small_unet"]
+__all__ = ["CHANNELS", "STRIDES", "Padded", "check_dense", "small_attention_unet", "small_segresnet", "small_unet"]
 
-_CHANNELS = (16, 32, 64, 128)
-_STRIDES = (2, 2, 2)
+CHANNELS = (16, 32, 64, 128)
+STRIDES = (2, 2, 2)
 _MULTIPLE_PX = 8
 _SMALLEST_PX = 16
 
@@ -38,14 +37,14 @@ def small_unet(*, spatial_dims: int, in_channels: int, num_classes: int) -> nn.M
         >>> network(torch.zeros(4, 1, 28, 30)).shape
         torch.Size([4, 3, 28, 30])
     """
-    _check(spatial_dims, in_channels, num_classes)
-    return _Padded(
+    check_dense(spatial_dims, in_channels, num_classes)
+    return Padded(
         UNet(
             spatial_dims=spatial_dims,
             in_channels=in_channels,
             out_channels=num_classes,
-            channels=_CHANNELS,
-            strides=_STRIDES,
+            channels=CHANNELS,
+            strides=STRIDES,
             num_res_units=1,
         )
     )
@@ -65,9 +64,9 @@ def small_segresnet(*, spatial_dims: int, in_channels: int, num_classes: int) ->
     Raises:
         ValueError: an argument is out of its range.
     """
-    _check(spatial_dims, in_channels, num_classes)
+    check_dense(spatial_dims, in_channels, num_classes)
     network = SegResNet(spatial_dims=spatial_dims, in_channels=in_channels, out_channels=num_classes, init_filters=8)
-    return _Padded(network)
+    return Padded(network)
 
 
 def small_attention_unet(*, spatial_dims: int, in_channels: int, num_classes: int) -> nn.Module:
@@ -84,79 +83,31 @@ def small_attention_unet(*, spatial_dims: int, in_channels: int, num_classes: in
     Raises:
         ValueError: an argument is out of its range.
     """
-    _check(spatial_dims, in_channels, num_classes)
-    return _Padded(
+    check_dense(spatial_dims, in_channels, num_classes)
+    return Padded(
         AttentionUnet(
             spatial_dims=spatial_dims,
             in_channels=in_channels,
             out_channels=num_classes,
-            channels=_CHANNELS,
-            strides=_STRIDES,
+            channels=CHANNELS,
+            strides=STRIDES,
         )
     )
 
 
-def small_generator(*, spatial_dims: int, in_channels: int, num_classes: int) -> nn.Module:
-    """Build a generator of deltas: MONAI's ``UNet`` of the widths of :func:`small_unet`, and ``tanh``.
-
-    It sees an image and its label as ``num_classes`` more planes. The owner always has the labels, and deltas that
-    follow from them can be told apart by class whatever the images show. Group normalisation keeps what is constant
-    over an image, such as the planes of one label for all of it, which instance normalisation would take away; and an
-    image gets the same values in every batch. The last convolution sees the planes again, so that a value for each
-    class is there from the first step on.
+class Padded(nn.Module):
+    """Gives a network images of sides it can halve three times, and its logits the size of the image again.
 
     Args:
-        spatial_dims: 2 for pictures, 3 for volumes.
-        in_channels: channels of an image.
-        num_classes: classes of a voxel or of an image, or label columns.
-
-    Returns:
-        A network from ``(batch, in_channels + num_classes, *space)`` float32 to shares of the radius
-        ``(batch, in_channels, *space)``, -1 to 1.
-
-    Raises:
-        ValueError: an argument is out of its range.
-
-    Example:
-        >>> network = small_generator(spatial_dims=2, in_channels=1, num_classes=3)
-        >>> shares = network(torch.rand(2, 4, 28, 30))
-        >>> shares.shape, bool(shares.abs().max() <= 1)
-        (torch.Size([2, 1, 28, 30]), True)
+        network: from ``(batch, channel, *space)`` to ``(batch, any, *space)``.
     """
-    _check(spatial_dims, in_channels, max(2, num_classes))
-    return _Shares(spatial_dims, in_channels + num_classes, in_channels)
-
-
-class _Shares(nn.Module):
-    """Features of every voxel beside its input, and from both shares of the radius."""
-
-    def __init__(self, spatial_dims: int, in_channels: int, out_channels: int) -> None:
-        super().__init__()
-        unet = UNet(
-            spatial_dims=spatial_dims,
-            in_channels=in_channels,
-            out_channels=_CHANNELS[0],
-            channels=_CHANNELS,
-            strides=_STRIDES,
-            num_res_units=1,
-            norm=("group", {"num_groups": 4}),
-        )
-        self.features = _Padded(unet)
-        convolution = nn.Conv2d if spatial_dims == 2 else nn.Conv3d
-        self.last = convolution(_CHANNELS[0] + in_channels, out_channels, 3, padding=1)
-
-    def forward(self, planes: Tensor) -> Tensor:
-        return torch.tanh(self.last(torch.cat([self.features(planes), planes], dim=1)))
-
-
-class _Padded(nn.Module):
-    """Gives a network images of sides it can halve three times, and its logits the size of the image again."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
+        """Return what the network makes of images with a border of zeros on both sides, without the border."""
         sizes = image.shape[2:]
         missing = [max(_SMALLEST_PX, -(-size // _MULTIPLE_PX) * _MULTIPLE_PX) - size for size in sizes]
         padding = [part for one in reversed(missing) for part in (one // 2, one - one // 2)]
@@ -165,7 +116,12 @@ class _Padded(nn.Module):
         return logits[(slice(None), slice(None), *inside)]
 
 
-def _check(spatial_dims: int, in_channels: int, num_classes: int) -> None:
+def check_dense(spatial_dims: int, in_channels: int, num_classes: int) -> None:
+    """Check what a network of voxels is built from.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
     if spatial_dims not in (2, 3):
         raise ValueError(f"spatial_dims={spatial_dims}: networks are built for 2 (pictures) or 3 (volumes).")
     if in_channels < 1 or num_classes < 2:

@@ -20,6 +20,7 @@ _MODES = MappingProxyType(
         "nearest": {2: "nearest-exact", 3: "nearest-exact"},
     }
 )
+_MULTIPLE_PX = 16
 INTERPOLATIONS = tuple(_MODES)
 """How images may be interpolated."""
 
@@ -49,9 +50,12 @@ def resized_image(image: Tensor, *, size_px: int, interpolation: str = "linear")
 
 
 def largest_space(source: Source, chosen: Sequence[int], *, least_px: int) -> tuple[int, ...]:
-    """Return the largest size along each axis among some images of a source, and ``least_px`` at least."""
+    """Return the largest size along each axis among some images of a source, and ``least_px`` at least.
+
+    It is rounded up to a multiple of 16, as for networks with up to four halvings (MONAI's ``DivisiblePad``).
+    """
     spaces = zip(*(source.shape(index)[1:] for index in chosen), strict=True)
-    return tuple(max(least_px, *sizes) for sizes in spaces)
+    return tuple(-(-max(least_px, *sizes) // _MULTIPLE_PX) * _MULTIPLE_PX for sizes in spaces)
 
 
 def with_border(values: Tensor, space: Sequence[int], *, value: float) -> Tensor:

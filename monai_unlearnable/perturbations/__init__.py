@@ -1,6 +1,7 @@
 """WHICH delta? One method per file, on one shared descent loop."""
 
 from monai_unlearnable.perturbations.base import Patches, Perturbation, PerturbationBatch, StepHook, SurrogateModel
+from monai_unlearnable.perturbations.checks import Checks
 from monai_unlearnable.perturbations.dense_objectives import (
     DenseObjective,
     EmptiedMask,
@@ -10,6 +11,7 @@ from monai_unlearnable.perturbations.dense_objectives import (
 from monai_unlearnable.perturbations.descent import descend
 from monai_unlearnable.perturbations.error_minimizing import ErrorMinimizing
 from monai_unlearnable.perturbations.generator import GeneratedDeltas
+from monai_unlearnable.perturbations.generator_network import PatternedGenerator, small_generator
 from monai_unlearnable.perturbations.in_region import InRegion, in_region
 from monai_unlearnable.perturbations.objectives import (
     ComplementTarget,
@@ -23,14 +25,17 @@ from monai_unlearnable.perturbations.objectives import (
 )
 from monai_unlearnable.perturbations.on_grid import OnGrid, on_grid
 from monai_unlearnable.perturbations.patterns import Blocks, PatternFamily, Stripes
+from monai_unlearnable.perturbations.region_share import AtMost
 from monai_unlearnable.perturbations.regions import Background, Body, ContourBand, Region, Salient, Structures
 from monai_unlearnable.perturbations.synthetic import Synthetic
 from monai_unlearnable.perturbations.targeted import TargetedAdversarial
 
 __all__ = [
+    "AtMost",
     "Background",
     "Blocks",
     "Body",
+    "Checks",
     "ComplementTarget",
     "ContourBand",
     "DenseObjective",
@@ -46,6 +51,7 @@ __all__ = [
     "OnGrid",
     "Patches",
     "PatternFamily",
+    "PatternedGenerator",
     "Perturbation",
     "PerturbationBatch",
     "Region",
@@ -63,4 +69,5 @@ __all__ = [
     "in_region",
     "on_grid",
     "resize_masks",
+    "small_generator",
 ]

@@ -15,7 +15,7 @@ from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.perturbations.waves import LEAST_DISTANCE_SHARE, PHASES, apart, draw_waves, frequencies
 from monai_unlearnable.types import Region
 
-__all__ = ["Blocks", "PatternFamily", "Stripes"]
+__all__ = ["Blocks", "PatternFamily", "Stripes", "drawing_generator", "require_distances"]
 
 _MAX_DRAWS = 1000
 _LEAST_VIEW_PX = 8
@@ -88,13 +88,13 @@ class Stripes(PatternFamily):
 
     def signs(self, count: int, space: Sequence[int], *, seed: int, part: Region | None = None) -> Tensor:
         """Draw stripes; see :meth:`PatternFamily.signs`."""
-        generator = _generator("stripes", len(space), seed)
+        generator = drawing_generator("stripes", len(space), seed)
         known = frequencies(count, len(space))
         order = torch.randperm(len(known), generator=generator)[:count].tolist()
         phases = torch.randint(0, len(PHASES), (count,), generator=generator).tolist()
         waves = [(known[at], PHASES[phase]) for at, phase in zip(order, phases, strict=True)]
         drawn = [min(one, self.view_px or one) for one in space]
-        _require_distances(draw_waves(waves, _first(drawn)), space, f"Stripes(view_px={self.view_px})")
+        require_distances(draw_waves(waves, _first(drawn)), space, f"Stripes(view_px={self.view_px})")
         return draw_waves(waves, _positions(drawn, space, part))
 
     def check(self, count: int) -> None:
@@ -135,7 +135,7 @@ class Blocks(PatternFamily):
         patterns = self._draw(count, len(space), seed)
         drawn = patterns.shape[1:]
         seen = [min(one, _LARGEST_CHECKED_PX) for one in space]
-        _require_distances(_pick(patterns, _positions(drawn, seen)), space, f"Blocks(per_axis={self.per_axis})")
+        require_distances(_pick(patterns, _positions(drawn, seen)), space, f"Blocks(per_axis={self.per_axis})")
         return _pick(patterns, _positions(drawn, space, part))
 
     def check(self, count: int) -> None:
@@ -148,7 +148,7 @@ class Blocks(PatternFamily):
 
     def _draw(self, count: int, dimensions: int, seed: int) -> Tensor:
         blocks = self.per_axis**dimensions
-        generator = _generator("blocks", dimensions, seed)
+        generator = drawing_generator("blocks", dimensions, seed)
         patterns: list[Tensor] = []
         for _ in range(_MAX_DRAWS):
             drawn = torch.randint(0, 2, (blocks,), generator=generator) * 2.0 - 1
@@ -178,7 +178,17 @@ def _pick(patterns: Tensor, positions: Sequence[Tensor]) -> Tensor:
     return patterns
 
 
-def _require_distances(patterns: Tensor, space: Sequence[int], family: str) -> None:
+def require_distances(patterns: Tensor, space: Sequence[int], family: str) -> None:
+    """Check that an image of this size can show the patterns apart.
+
+    Args:
+        patterns: ``(count, *space)``, +1 and -1; as much of them as there is before they repeat themselves.
+        space: size of the images.
+        family: how the error names the patterns.
+
+    Raises:
+        BudgetError: two of them differ in fewer than half of the pixels that they are to differ in.
+    """
     flat = patterns.flatten(1)
     for index in range(1, len(flat)):
         if float((flat[:index] != flat[index]).float().mean(1).min()) < LEAST_DISTANCE_SHARE / 2:
@@ -188,7 +198,7 @@ def _require_distances(patterns: Tensor, space: Sequence[int], family: str) -> N
             )
 
 
-def _generator(family: str, dimensions: int, seed: int) -> torch.Generator:
+def drawing_generator(family: str, dimensions: int, seed: int) -> torch.Generator:
     """Spread a seed over 63 bits, differently for each family, and for images and volumes."""
     digest = hashlib.sha256(f"synthetic/{family}/{dimensions}/{seed}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)

@@ -3,7 +3,7 @@
 from monai_unlearnable.surrogates.ensemble import MemberLoss, NetworkEnsemble
 from monai_unlearnable.surrogates.preprocessing import CentreCrop, InOrder, IntensityWindow, ResampleTo
 from monai_unlearnable.surrogates.surrogate import Surrogate
-from monai_unlearnable.surrogates.ways import ReaderWays, usual_ways
+from monai_unlearnable.surrogates.ways import ReaderWays, usual_ways, whole_volume_ways
 
 __all__ = [
     "CentreCrop",
@@ -15,4 +15,5 @@ __all__ = [
     "ResampleTo",
     "Surrogate",
     "usual_ways",
+    "whole_volume_ways",
 ]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from monai_unlearnable.types import Logits
 
-__all__ = ["ReaderWays", "usual_ways"]
+__all__ = ["ReaderWays", "usual_ways", "whole_volume_ways"]
 
 _KEY = "image"
 
@@ -104,6 +104,19 @@ def usual_ways(*, spatial_dims: int) -> Compose:
     crop = RandScaleCropd(_KEY, roi_scale=0.75, max_roi_scale=1.0, random_center=True, random_size=True)
     window = [RandScaleIntensityd(_KEY, factors=0.2, prob=0.5)] if spatial_dims == 3 else []
     return Compose([*flips, crop, sizes, *window])
+
+
+def whole_volume_ways(*, spatial_dims: int) -> Compose:
+    """Return how readers load small volumes that they see whole: flipped along the last axis, and windowed.
+
+    What is cropped, shifted or resampled at random keeps no pattern of single voxels, and of the patterns that a radius
+    of a few percent allows in a volume no other is learnt before the structures are.
+
+    Args:
+        spatial_dims: 3.
+    """
+    window = RandScaleIntensityd(_KEY, factors=0.2, prob=0.5)
+    return Compose([RandFlipd(_KEY, prob=0.5, spatial_axis=-1), window])
 
 
 def _plain(values: Tensor) -> Tensor:

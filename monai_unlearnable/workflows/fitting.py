@@ -47,7 +47,9 @@ def fit_recipe(recipe: Recipe, images: Source) -> Recipe:
         )
     if recipe.class_wise:
         _require_whole(images, recipe.largest_patch_values)
-    return recipe.seen_at(None if stays_on_its_grid(images) else common_size_px(images))
+    if stays_on_its_grid(images):
+        return recipe.seen_at(None).of_small_volumes()
+    return recipe.seen_at(common_size_px(images))
 
 
 def stays_on_its_grid(*sources: Source) -> bool:

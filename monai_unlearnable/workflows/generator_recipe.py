@@ -12,7 +12,7 @@ from monai.engines import SupervisedTrainer
 from torch import Tensor, nn
 
 from monai_unlearnable.budgets import AnyBudget, LinfBudget
-from monai_unlearnable.dense_networks import small_generator, small_unet
+from monai_unlearnable.dense_networks import small_unet
 from monai_unlearnable.engines import (
     GeneratorWithSurrogates,
     PrepareGeneratorViews,
@@ -24,7 +24,7 @@ from monai_unlearnable.engines import (
 )
 from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.networks import small_densenet, small_resnet
-from monai_unlearnable.perturbations import GeneratedDeltas, Salient, in_region
+from monai_unlearnable.perturbations import GeneratedDeltas, PatternedGenerator, Salient, in_region, small_generator
 from monai_unlearnable.sources import Task
 from monai_unlearnable.surrogates import Surrogate
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext
@@ -56,7 +56,9 @@ class GeneratorRecipe(Recipe):
         surrogate_batch_size: images in a step.
         dense_batch_size: the same of images with masks.
         flip: flip images and deltas together in training.
-        shift_share: shift them by up to this share of each axis.
+        shift_share: shift them by up to this share of each axis; of small volumes, which networks see whole, none.
+        faint_share: of the patterns that the generator starts from, how strong that of the faint class is (see
+            :meth:`RecipeContext.shares`; columns of several labels are equally strong).
         generator_ledger: ledger of an earlier run whose generator is used: nothing is trained. Task, classes, channels
             and radius must be those of that run; networks look at images as they did there.
     """
@@ -77,6 +79,7 @@ class GeneratorRecipe(Recipe):
     dense_batch_size: int = 8
     flip: bool = True
     shift_share: float = 0.125
+    faint_share: float = 0.25
     generator_ledger: str | Path | None = None
 
     def __post_init__(self) -> None:
@@ -94,6 +97,10 @@ class GeneratorRecipe(Recipe):
             kept.require_size(size_px)
             return replace(self, surrogate_size_px=kept.seen_px)
         return self if self.surrogate_size_px is not None else replace(self, surrogate_size_px=size_px)
+
+    def of_small_volumes(self) -> GeneratorRecipe:
+        """Do not shift volumes that networks see whole; see :meth:`Recipe.of_small_volumes`."""
+        return replace(self, shift_share=0.0)
 
     def describe(self) -> dict[str, Any]:
         """Return the settings that count as JSON values; an earlier run's generator by the hash of its file."""
@@ -124,6 +131,7 @@ class GeneratorRecipe(Recipe):
             LedgerError: an earlier run's generator is not for such images or budgets; the message names why.
         """
         generator = self.build_generator(context.facts, seed=context.seed, device=context.device)
+        self._start_from_patterns(generator.network, context)
         if self.generator_ledger is not None:
             self._load(generator, context)
             save = SaveProtection(context.checkpoint, store=context.store, save_dict={})
@@ -133,6 +141,14 @@ class GeneratorRecipe(Recipe):
         save = SaveProtection(context.checkpoint, store=context.store, save_dict=items)
         train = TrainGenerator(trainer, epochs=self.epochs, save=save)
         return self._engine(context, generator, save, handlers=[train]), save
+
+    def _start_from_patterns(self, network: nn.Module, context: RecipeContext) -> None:
+        if not isinstance(network, PatternedGenerator):
+            return
+        classes = context.num_classes
+        shares = context.shares(faint_share=self.faint_share)
+        each = shares if shares is not None and len(shares) == classes else (1.0,) * classes
+        network.set_strengths(each, opposed_channels=context.opposed_channels)
 
     def _load(self, generator: Surrogate, context: RecipeContext) -> None:
         kept = KeptGenerator.read(str(self.generator_ledger), device=context.device)

@@ -40,6 +40,7 @@ from monai_unlearnable.surrogates import (
     ResampleTo,
     Surrogate,
     usual_ways,
+    whole_volume_ways,
 )
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext, objective_for
 
@@ -83,6 +84,10 @@ class Recipe(ABC):
         """Return the recipe for images that networks will look at in this size; None for the native grid."""
         return self
 
+    def of_small_volumes(self) -> Recipe:
+        """Return the recipe for volumes with masks that networks see whole, voxel by voxel."""
+        return self
+
 
 @dataclass(frozen=True, kw_only=True)
 class SurrogateRecipe(Recipe):
@@ -100,7 +105,8 @@ class SurrogateRecipe(Recipe):
         surrogate_batch_size: images in a surrogate step.
         dense_batch_size: the same of images with masks, of which each says more.
         dense_ways: the ways in which readers may load images with masks: builds a MONAI chain from ``spatial_dims``.
-            Surrogates are trained, and deltas computed, in expectation over them. None for the preprocessing alone.
+            Surrogates are trained, and deltas computed, in expectation over them; of small volumes the usual ways
+            become :func:`~monai_unlearnable.surrogates.whole_volume_ways`. None for the preprocessing alone.
         steps: delta steps in a pass.
         step_share: length of a delta step as a share of the radius.
     """
@@ -121,6 +127,10 @@ class SurrogateRecipe(Recipe):
     def seen_at(self, size_px: int | None) -> SurrogateRecipe:
         """Let the surrogate look at this size, unless the recipe says which; see :meth:`Recipe.seen_at`."""
         return self if self.surrogate_size_px is not None else replace(self, surrogate_size_px=size_px)
+
+    def of_small_volumes(self) -> SurrogateRecipe:
+        """Let the surrogate see volumes whole; see :meth:`Recipe.of_small_volumes`."""
+        return replace(self, dense_ways=whole_volume_ways) if self.dense_ways is usual_ways else self
 
     @abstractmethod
     def perturbation(

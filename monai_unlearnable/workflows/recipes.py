@@ -15,6 +15,7 @@ from monai_unlearnable.engines import (
 )
 from monai_unlearnable.networks import small_densenet, small_resnet
 from monai_unlearnable.perturbations import (
+    Checks,
     ComplementTarget,
     ErrorMinimizing,
     NextClassTarget,
@@ -58,6 +59,10 @@ class SyntheticRecipe(Recipe):
     def seen_at(self, size_px: int | None) -> SyntheticRecipe:
         """Draw the patterns at the size that networks will look at; see :meth:`Recipe.seen_at`."""
         return replace(self, patterns=self.patterns.seen_at(size_px))
+
+    def of_small_volumes(self) -> SyntheticRecipe:
+        """Draw checkerboards where no other patterns are chosen; see :meth:`Recipe.of_small_volumes`."""
+        return replace(self, patterns=_of_small_volumes(self.patterns))
 
     def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:
         """Return an engine of one pass."""
@@ -111,6 +116,11 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
         start = None if self.start is None else self.start.seen_at(fitted.surrogate_size_px)
         return replace(self, surrogate_size_px=fitted.surrogate_size_px, start=start)
 
+    def of_small_volumes(self) -> ErrorMinimizingRecipe:
+        """Start from checkerboards where nothing else is chosen; see :meth:`Recipe.of_small_volumes`."""
+        start = None if self.start is None else _of_small_volumes(self.start)
+        return replace(self, dense_ways=super().of_small_volumes().dense_ways, start=start)
+
     @classmethod
     def for_classes(cls) -> ErrorMinimizingRecipe:
         """One delta for each class: one step a round, until the error is 10 % (Huang et al., ICLR 2021), 30 rounds."""
@@ -147,6 +157,10 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
             start = context.synthetic(self.start, faint_share=self.faint_share)
             handlers.insert(0, StartFrom(in_region(start, self._region_of_start)))
         return self.engine(context, surrogate, trainer, max_epochs=self.max_rounds, handlers=handlers)
+
+
+def _of_small_volumes(patterns: PatternFamily) -> PatternFamily:
+    return Checks() if patterns == Stripes() else patterns
 
 
 def target_for(facts: ImageFacts) -> TargetMap:

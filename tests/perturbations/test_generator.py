@@ -13,9 +13,15 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from monai_unlearnable.budgets import Budget, L2Budget, LinfBudget, MaskedBudget, combine_budgets, to_levels
-from monai_unlearnable.dense_networks import small_generator
 from monai_unlearnable.errors import BudgetError, DivergedError
-from monai_unlearnable.perturbations import GeneratedDeltas, InRegion, Patches, PerturbationBatch, Structures
+from monai_unlearnable.perturbations import (
+    GeneratedDeltas,
+    InRegion,
+    Patches,
+    PerturbationBatch,
+    Structures,
+    small_generator,
+)
 from monai_unlearnable.perturbations.generator import enlarge, half_grid, label_planes, on_sphere
 from monai_unlearnable.surrogates import InOrder, IntensityWindow, ResampleTo, Surrogate
 from tests.contracts.properties import PROPERTY
