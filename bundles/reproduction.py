@@ -36,6 +36,7 @@ class Experiment:
         recipe: the method.
         victims: who is trained on it.
         variant: what tells it from others of the same data, method and radius.
+        level_size: what one level adds to a value of floating-point files.
     """
 
     dataset: str
@@ -43,6 +44,7 @@ class Experiment:
     recipe: Recipe
     victims: tuple[VictimRecipe, ...]
     variant: str = ""
+    level_size: float | None = None
 
     @property
     def label(self) -> str:
@@ -136,6 +138,7 @@ def protect_once(experiment: Experiment, data: DataSet, folder: Path) -> float:
             ledger=folder / "ledger",
             recipe=experiment.recipe,
             radius=experiment.radius,
+            level_size=experiment.level_size,
             seed=RELEASE_SEED,
             handlers=bars,
         )

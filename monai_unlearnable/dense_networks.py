@@ -50,13 +50,14 @@ def small_unet(*, spatial_dims: int, in_channels: int, num_classes: int) -> nn.M
     )
 
 
-def small_segresnet(*, spatial_dims: int, in_channels: int, num_classes: int) -> nn.Module:
+def small_segresnet(*, spatial_dims: int, in_channels: int, num_classes: int, init_filters: int = 8) -> nn.Module:
     """Build MONAI's ``SegResNet`` with 8 initial filters; images are padded as those of :func:`small_unet` are.
 
     Args:
         spatial_dims: 2 for pictures, 3 for volumes.
         in_channels: channels of an image.
         num_classes: classes of a voxel, the background among them.
+        init_filters: width of the first level; each of the three others has twice that of the one before.
 
     Returns:
         A network from ``(batch, in_channels, *space)`` float32 to logits ``(batch, num_classes, *space)``.
@@ -65,7 +66,13 @@ def small_segresnet(*, spatial_dims: int, in_channels: int, num_classes: int) ->
         ValueError: an argument is out of its range.
     """
     check_dense(spatial_dims, in_channels, num_classes)
-    network = SegResNet(spatial_dims=spatial_dims, in_channels=in_channels, out_channels=num_classes, init_filters=8)
+    network = SegResNet(
+        spatial_dims=spatial_dims,
+        in_channels=in_channels,
+        out_channels=num_classes,
+        init_filters=init_filters,
+        norm=("GROUP", {"num_groups": min(8, init_filters)}),
+    )
     return Padded(network)
 
 

@@ -82,7 +82,8 @@ class GeneratorWithSurrogates(nn.Module):
     The surrogates take turns, one in each step. They have different ages, because
     :class:`~monai_unlearnable.engines.RenewSurrogates` starts each anew after a while: what a surrogate has learnt
     over all the time that it has known the generator says little about a network that sees the release for the first
-    time.
+    time. The generator does not follow one that is too young: it has hardly learnt the patterns, and would lead the
+    generator away from them.
 
     Args:
         generator: from views and label planes to shares of the radius, with the preprocessing that makes the views.
@@ -93,6 +94,8 @@ class GeneratorWithSurrogates(nn.Module):
         seed: of flips and shifts, together with the number of the step.
         flip: flip along each axis half the time.
         shift_share: shift by up to this share of each axis; what leaves on one side comes in on the other.
+        life_steps: a surrogate starts anew after so many of its own steps.
+        young_share: for that share of its life the generator does not follow it.
     """
 
     steps: Tensor
@@ -108,6 +111,8 @@ class GeneratorWithSurrogates(nn.Module):
         seed: int = 0,
         flip: bool = True,
         shift_share: float = 0.125,
+        life_steps: int = 300,
+        young_share: float = 0.0,
     ) -> None:
         super().__init__()
         if not surrogates or not 0 <= shift_share < 1:
@@ -116,13 +121,25 @@ class GeneratorWithSurrogates(nn.Module):
             )
         self.generator, self.surrogates = generator, nn.ModuleList(surrogates)
         self.num_classes, self.on_half_grid, self.l2 = num_classes, on_half_grid, l2
+        if life_steps < 1 or not 0 <= young_share < 1:
+            raise ValueError(
+                f"life_steps={life_steps}, young_share={young_share}: a surrogate is trained for at least 1 step, and "
+                "young from 0 below 1 of them."
+            )
         self.seed, self.flip, self.shift_share = seed, flip, shift_share
+        self.life_steps, self.young_steps = life_steps, int(young_share * life_steps)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     @property
     def turn(self) -> int:
         """Which surrogate sees the next step."""
         return int(self.steps) % len(self.surrogates)
+
+    @property
+    def age(self) -> int:
+        """Own steps of the surrogate whose turn it is, all its lives together; they begin at different ages."""
+        count = len(self.surrogates)
+        return int(self.steps) // count + self.turn * self.life_steps // count
 
     def forward(self, view: Images, *, label: Labels, limits: ViewLimits, allowed: Tensor | None = None) -> Logits:
         """Return the logits of the surrogate whose turn it is, and count the step.
@@ -134,7 +151,8 @@ class GeneratorWithSurrogates(nn.Module):
             allowed: share of each voxel that may change, ``(batch, 1, *space)``; None for all of it.
         """
         step, turn = int(self.steps), self.turn
-        protected = self.protect(view, label, limits, allowed)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.age % self.life_steps >= self.young_steps):
+            protected = self.protect(view, label, limits, allowed)
         flips, shifts = self._draw(tuple(view.shape[2:]), step)
         axes = list(range(2, view.ndim))
         logits: Tensor = self.surrogates[turn](protected.flip(flips).roll(shifts, axes), preprocessed=True)

@@ -26,14 +26,10 @@ class RenewSurrogates:
 
     Args:
         weights: returns new weights of a surrogate, given its number and how often it was renewed, this time included.
-        steps: steps of a surrogate between two starts.
     """
 
-    def __init__(self, weights: Callable[[int, int], dict[str, Tensor]], *, steps: int) -> None:
-        if steps < 1:
-            raise ValueError(f"steps={steps}: a surrogate is trained for at least 1 step.")
+    def __init__(self, weights: Callable[[int, int], dict[str, Tensor]]) -> None:
         self.weights = weights
-        self.steps = steps
 
     def attach(self, engine: Engine) -> None:
         """Look before every step."""
@@ -42,14 +38,11 @@ class RenewSurrogates:
     def __call__(self, engine: Any) -> None:
         """Renew the surrogate whose turn it is, if it is old enough."""
         network: GeneratorWithSurrogates = engine.network
-        count, number = len(network.surrogates), network.turn
-        own = int(network.steps) // count
-        # Ages are apart by a share of a life from the first one on.
-        age = own + number * self.steps // count
-        if own == 0 or age % self.steps:
+        number, age, life = network.turn, network.age, network.life_steps
+        if int(network.steps) < len(network.surrogates) or age % life:
             return
         surrogate = network.surrogates[number]
-        surrogate.load_state_dict(self.weights(number, age // self.steps))
+        surrogate.load_state_dict(self.weights(number, age // life))
         for parameter in surrogate.parameters():
             engine.optimizer.state.pop(parameter, None)
 

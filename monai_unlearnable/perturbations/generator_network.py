@@ -9,7 +9,6 @@ from monai.networks.nets import UNet
 from torch import Tensor, nn
 
 from monai_unlearnable.dense_networks import CHANNELS, STRIDES, Padded, check_dense
-from monai_unlearnable.perturbations.checks import Checks
 from monai_unlearnable.perturbations.patterns import PatternFamily, Stripes
 
 __all__ = ["PatternedGenerator", "small_generator"]
@@ -52,10 +51,12 @@ class PatternedGenerator(nn.Module):
 
     From zero a generator finds the constant shifts of colour that surrogates take up in their first steps, and a victim
     goes on to learn what the images show; what starts from patterns that networks learn for good keeps them (as with
-    the start of error-minimizing deltas). Pictures have :class:`Stripes`, volumes :class:`Checks`, which also stand for
-    stripes of the shortest period where deltas are made on half the grid that networks see.
+    the start of error-minimizing deltas).
 
-    Which patterns, and how strong each is in each channel, are part of the weights.
+    Which seed the patterns have, and how strong each is in each channel, are part of the weights.
+
+    Attributes:
+        patterns: what the patterns look like: :class:`Stripes`, unless they are chosen after the construction.
 
     Args:
         spatial_dims: 2 for pictures, 3 for volumes.
@@ -72,7 +73,7 @@ class PatternedGenerator(nn.Module):
     def __init__(self, *, spatial_dims: int, channels: int, num_classes: int) -> None:
         super().__init__()
         self.channels = channels
-        self.patterns: PatternFamily = Stripes() if spatial_dims == 2 else Checks()
+        self.patterns: PatternFamily = Stripes()
         self.patterns.check(num_classes)
         self.register_buffer("seed", torch.randint(2**31, ()))
         self.register_buffer("strengths", torch.ones(num_classes, channels))

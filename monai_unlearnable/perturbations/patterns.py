@@ -55,6 +55,11 @@ class PatternFamily(ABC):
         """Return the family for images that readers will resize to ``size_px``; None where they will not."""
         return self
 
+    @property
+    def has_faint_class(self) -> bool:
+        """Whether one class's pattern is to be fainter than the others, for clean images to be taken for it."""
+        return True
+
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """Return the settings as JSON values."""

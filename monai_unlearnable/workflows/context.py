@@ -170,7 +170,7 @@ class RecipeContext:
             num_classes=self.num_classes,
             seed=self.seed,
             patterns=patterns,
-            shares=self.shares(faint_share=faint_share),
+            shares=self.shares(faint_share=faint_share) if patterns.has_faint_class else None,
             opposed_channels=self.opposed_channels,
         )
 

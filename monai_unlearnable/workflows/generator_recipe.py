@@ -24,7 +24,16 @@ from monai_unlearnable.engines import (
 )
 from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.networks import small_densenet, small_resnet
-from monai_unlearnable.perturbations import GeneratedDeltas, PatternedGenerator, Salient, in_region, small_generator
+from monai_unlearnable.perturbations import (
+    Checks,
+    GeneratedDeltas,
+    PatternedGenerator,
+    PatternFamily,
+    Salient,
+    Stripes,
+    in_region,
+    small_generator,
+)
 from monai_unlearnable.sources import Task
 from monai_unlearnable.surrogates import Surrogate
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext
@@ -50,6 +59,7 @@ class GeneratorRecipe(Recipe):
         epochs: of the training.
         pool: number of surrogates, of different ages, that take turns; a step costs the same whatever it is.
         surrogate_steps: a surrogate starts anew after so many of its own steps.
+        young_share: for that share of its steps the generator does not follow a surrogate.
         generator_learning_rate: of the generator's AdamW, without weight decay.
         surrogate_learning_rate: of the surrogates' AdamW.
         surrogate_weight_decay: of the surrogates' AdamW.
@@ -69,10 +79,11 @@ class GeneratorRecipe(Recipe):
     dense_networks: tuple[NetworkFactory, ...] = (small_unet,)
     channels_last: bool = True
     surrogate_size_px: int | None = None
-    epochs: int = 30
-    pool: int = 2
-    surrogate_steps: int = 200
-    generator_learning_rate: float = 2e-3
+    epochs: int = 15
+    pool: int = 3
+    surrogate_steps: int = 300
+    young_share: float = 0.4
+    generator_learning_rate: float = 5e-4
     surrogate_learning_rate: float = 1e-3
     surrogate_weight_decay: float = 5e-4
     surrogate_batch_size: int = 64
@@ -116,6 +127,8 @@ class GeneratorRecipe(Recipe):
         """Build a generator whose weights follow from the seed alone, with what it sees images through."""
         preprocessing = preprocessing_for(facts, self.surrogate_size_px)
         network = _seeded(self.generator_network, facts, seed=seed)
+        if isinstance(network, PatternedGenerator):
+            network.patterns = self._patterns(facts)
         return Surrogate(network, preprocessing, channels_last=self.channels_last).to(device)
 
     def perturbation(self, facts: ImageFacts, *, budget: AnyBudget, generator: Surrogate) -> GeneratedDeltas:
@@ -142,11 +155,15 @@ class GeneratorRecipe(Recipe):
         train = TrainGenerator(trainer, epochs=self.epochs, save=save)
         return self._engine(context, generator, save, handlers=[train]), save
 
+    def _patterns(self, facts: ImageFacts) -> PatternFamily:
+        whole = facts.task is Task.SEGMENTATION and facts.spatial_dims == 3 and self.surrogate_size_px is None
+        return Checks() if whole else Stripes()
+
     def _start_from_patterns(self, network: nn.Module, context: RecipeContext) -> None:
         if not isinstance(network, PatternedGenerator):
             return
         classes = context.num_classes
-        shares = context.shares(faint_share=self.faint_share)
+        shares = context.shares(faint_share=self.faint_share) if network.patterns.has_faint_class else None
         each = shares if shares is not None and len(shares) == classes else (1.0,) * classes
         network.set_strengths(each, opposed_channels=context.opposed_channels)
 
@@ -183,7 +200,7 @@ class GeneratorRecipe(Recipe):
             optim_set_to_none=True,
             train_handlers=[*context.trainer_handlers],
         )
-        RenewSurrogates(self._new_weights(context), steps=self.surrogate_steps).attach(trainer)
+        RenewSurrogates(self._new_weights(context)).attach(trainer)
         return trainer
 
     def _engine(
@@ -215,6 +232,8 @@ class GeneratorRecipe(Recipe):
             seed=context.seed,
             flip=self.flip,
             shift_share=self.shift_share,
+            life_steps=self.surrogate_steps,
+            young_share=self.young_share,
         ).to(context.device)
 
     def _surrogate(self, context: RecipeContext, number: int, start: int) -> nn.Module:

@@ -53,7 +53,8 @@ def parse_region(text: str | None) -> Region | None:
         return builders[name](*numbers)
     except ValueError as error:
         raise BudgetError(
-            f"region {text!r}: {':'.join(numbers)!r} is no number that fits {name!r}. Write one of: {', '.join(REGIONS)}."
+            f"region {text!r}: {':'.join(numbers)!r} is no number that fits {name!r}. Write one of: "
+            f"{', '.join(REGIONS)}."
         ) from error
 
 

@@ -144,7 +144,11 @@ def _linear(seed: int = 0) -> Surrogate:
 @pytest.mark.parametrize(("pool", "steps"), [(1, 5), (2, 5), (3, 4)])
 def test_surrogates_start_anew_at_different_times(pool: int, steps: int) -> None:
     network = GeneratorWithSurrogates(
-        one_layer_generator(2), [_linear(at) for at in range(pool)], num_classes=2, on_half_grid=False
+        one_layer_generator(2),
+        [_linear(at) for at in range(pool)],
+        num_classes=2,
+        on_half_grid=False,
+        life_steps=steps,
     )
     asked: list[tuple[int, int, int]] = []
 
@@ -155,7 +159,7 @@ def test_surrogates_start_anew_at_different_times(pool: int, steps: int) -> None
     optimizer = torch.optim.AdamW(network.parameters())
     for one in network.parameters():
         optimizer.state[one] = {"step": torch.tensor(1.0)}
-    renew, engine = RenewSurrogates(weights, steps=steps), SimpleNamespace(network=network, optimizer=optimizer)
+    renew, engine = RenewSurrogates(weights), SimpleNamespace(network=network, optimizer=optimizer)
     for step in range(40 * pool):
         network.steps.fill_(step)
         renew(engine)
@@ -167,6 +171,25 @@ def test_surrogates_start_anew_at_different_times(pool: int, steps: int) -> None
         torch.equal(value, _linear(100).state_dict()[key]) for key, value in network.surrogates[0].state_dict().items()
     )
     assert set(optimizer.state) == set(network.generator.parameters())
+
+
+def test_the_generator_does_not_follow_young_surrogates() -> None:
+    surrogates = [Surrogate(nn.Conv2d(1, 2, 3, padding=1), nn.Identity()) for _ in range(3)]
+    network = GeneratorWithSurrogates(
+        one_layer_generator(2), surrogates, num_classes=2, on_half_grid=False, life_steps=10, young_share=0.4
+    )
+    view, label = torch.rand(1, 1, 12, 12), torch.tensor([1])
+    count, followed = len(surrogates), []
+    for step in range(20 * count):
+        network.zero_grad()
+        turn = network.turn
+        network(view, label=label, limits=limits(1)).sum().backward()
+        with_gradient = [one.grad is not None for one in network.generator.parameters()]
+        assert len(set(with_gradient)) == 1 and next(network.surrogates[turn].parameters()).grad is not None
+        age = (step // count + turn * 10 // count) % 10
+        assert with_gradient[0] == (age >= 4), (step, age)
+        followed.append(with_gradient[0])
+    assert 0 < sum(followed) < len(followed)
 
 
 class Training:
@@ -183,6 +206,7 @@ class Training:
             num_classes=2,
             on_half_grid=False,
             seed=3,
+            life_steps=4,
         )
         self.trainer = SupervisedTrainer(
             device=torch.device("cpu"),
@@ -195,7 +219,7 @@ class Training:
             decollate=False,
             optim_set_to_none=True,
         )
-        RenewSurrogates(lambda number, start: _linear(10 * start + number).state_dict(), steps=4).attach(self.trainer)
+        RenewSurrogates(lambda number, start: _linear(10 * start + number).state_dict()).attach(self.trainer)
         path = folder / "store"
         self.store = MappedStore.open(path) if path.exists() else MappedStore.create(path, header("generator"))
         items = {"networks": self.network, "optimizer": self.trainer.optimizer, "trainer": self.trainer}
@@ -262,8 +286,9 @@ def test_refuses_settings(tmp_path: Path) -> None:
         GeneratorWithSurrogates(one_layer_generator(2), [], num_classes=2, on_half_grid=False, shift_share=0.1)
     with pytest.raises(ValueError, match="1 surrogates, shift_share=1: at least 1, and from 0 below 1"):
         dense_network(shift_share=1)
-    with pytest.raises(ValueError, match="steps=0: a surrogate is trained for at least 1 step"):
-        RenewSurrogates(lambda *_: {}, steps=0)
+    for options in ({"life_steps": 0}, {"young_share": 1.0}):
+        with pytest.raises(ValueError, match="a surrogate is trained for at least 1 step, and young from 0 below 1"):
+            dense_network(**options)
     made = Training(tmp_path)
     with pytest.raises(ValueError, match="epochs=0, save_every=5: both count from 1"):
         TrainGenerator(made.trainer, epochs=0, save=made.save)

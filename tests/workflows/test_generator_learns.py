@@ -67,7 +67,7 @@ def loss_of_a_fresh_network(images: Tensor, masks: Tensor, *, seed: int) -> floa
 def test_a_fresh_network_finds_generated_images_easier(tmp_path: Path) -> None:
     source = faint_discs(tmp_path / "set", count=40)
     trained = GeneratorRecipe(dense_networks=(three_convolutions,), epochs=20, surrogate_steps=30)
-    # Deltas follow the mask before any training, too: what is learnt has to be more than that.
+    # Before any training deltas are the patterns that it starts from: what is learnt has to be more than that.
     untrained = replace(trained, epochs=1, generator_learning_rate=1e-9)
     for name, recipe in (("trained", trained), ("untrained", untrained)):
         protect(source, output=tmp_path / name, ledger=tmp_path / f"{name}_ledger", recipe=recipe, seed=3)
@@ -77,5 +77,5 @@ def test_a_fresh_network_finds_generated_images_easier(tmp_path: Path) -> None:
             loss_of_a_fresh_network(loaded(one)[0], masks, seed=seed)
             for one in (source, tmp_path / "untrained", tmp_path / "trained")
         )
-        assert after < 0.75 * clean, (clean, before, after)
-        assert after < before, (clean, before, after)
+        assert after < 0.85 * clean, (clean, before, after)
+        assert after < 0.9 * before, (clean, before, after)
