@@ -39,7 +39,7 @@ GENERATOR = GeneratorRecipe(epochs=4)
 def prepare_hippocampus(data: Path, work: Path) -> DataSet:
     """Copy volumes and masks into a folder with a datalist for the protection, and one for the test."""
     root = work / "hippocampus"
-    names = sorted(path.name for path in (data / "msd_hippocampus" / "images").iterdir())
+    names = sorted(path.name for path in (data / "msd_hippocampus" / "labels").glob("*.nii*"))
     if not (root / "complete").exists():
         shutil.rmtree(root, ignore_errors=True)
         for part, chosen in (("train", names[PROTECTED]), ("test", names[TESTED])):
