@@ -33,7 +33,7 @@ OTHER_SIZE = replace(UNET, name="unet, 96 px by area means", image_size_px=96, i
 OTHER_NETWORK = replace(UNET, name="segresnet, 128 px", network=small_segresnet)
 ERROR_MINIMIZING = ErrorMinimizingRecipe(surrogate_epochs=3, steps=10, min_rounds=2, max_rounds=4)
 GENERATOR = GeneratorRecipe(epochs=12)
-LOCAL = replace(ERROR_MINIMIZING, region=AtMost(region=Structures(margin_px=4), share=0.25))
+LOCAL = SyntheticRecipe(region=AtMost(region=Structures(margin_px=4), share=0.25))
 LOCAL_NAME = "structures and 4 px around, a quarter at most"
 
 
@@ -54,12 +54,13 @@ def prepare_kvasir(data: Path, work: Path) -> DataSet:
 
 def experiments(big: bool) -> list[Experiment]:
     """Return every experiment; ``big`` adds a network of another family as a victim, which takes longest."""
-    several = (UNET, OTHER_SIZE, OTHER_NETWORK) if big else (UNET, OTHER_SIZE)
+    two = (UNET, OTHER_SIZE)
+    three = (*two, OTHER_NETWORK) if big else two
     return [
         Experiment(dataset="kvasir", radius=radius, recipe=recipe, victims=victims, variant=variant)
         for recipe, radius, victims, variant in (
-            (ERROR_MINIMIZING, "8/255", several, ""),
-            (GENERATOR, "8/255", several, ""),
+            (ERROR_MINIMIZING, "8/255", three, ""),
+            (GENERATOR, "8/255", two, ""),
             (LOCAL, "6/255", (UNET,), LOCAL_NAME),
             (SyntheticRecipe(), "8/255", (UNET,), ""),
         )

@@ -57,12 +57,12 @@ def prepare_hippocampus(data: Path, work: Path) -> DataSet:
 
 def experiments(big: bool) -> list[Experiment]:
     """Return every experiment; ``big`` adds a network of another family as a victim, which takes longest."""
-    several = (UNET, PATCHES, OTHER_NETWORK) if big else (UNET, PATCHES)
+    other = (OTHER_NETWORK,) if big else ()
     return [
         Experiment(dataset="hippocampus", radius="8/255", recipe=recipe, victims=victims, level_size=1)
         for recipe, victims in (
-            (ERROR_MINIMIZING, several),
-            (GENERATOR, several),
+            (ERROR_MINIMIZING, (UNET, PATCHES, *other)),
+            (GENERATOR, (UNET, *other)),
             (SyntheticRecipe(), (UNET,)),
         )
     ]
