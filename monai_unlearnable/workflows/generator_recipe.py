@@ -111,7 +111,7 @@ class GeneratorRecipe(Recipe):
 
     def of_small_volumes(self) -> GeneratorRecipe:
         """Do not shift volumes that networks see whole; see :meth:`Recipe.of_small_volumes`."""
-        return replace(self, shift_share=0.0)
+        return replace(self, shift_share=0.0) if self.surrogate_size_px is None else self
 
     def describe(self) -> dict[str, Any]:
         """Return the settings that count as JSON values; an earlier run's generator by the hash of its file."""

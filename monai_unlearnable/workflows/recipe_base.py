@@ -129,8 +129,9 @@ class SurrogateRecipe(Recipe):
         return self if self.surrogate_size_px is not None else replace(self, surrogate_size_px=size_px)
 
     def of_small_volumes(self) -> SurrogateRecipe:
-        """Let the surrogate see volumes whole; see :meth:`Recipe.of_small_volumes`."""
-        return replace(self, dense_ways=whole_volume_ways) if self.dense_ways is usual_ways else self
+        """Let the surrogate see volumes whole, unless it resamples them; see :meth:`Recipe.of_small_volumes`."""
+        usual = self.surrogate_size_px is None and self.dense_ways is usual_ways
+        return replace(self, dense_ways=whole_volume_ways) if usual else self
 
     @abstractmethod
     def perturbation(

@@ -61,7 +61,7 @@ class SyntheticRecipe(Recipe):
         return replace(self, patterns=self.patterns.seen_at(size_px))
 
     def of_small_volumes(self) -> SyntheticRecipe:
-        """Draw checkerboards where no other patterns are chosen; see :meth:`Recipe.of_small_volumes`."""
+        """Draw a checkerboard where no other patterns are chosen; see :meth:`Recipe.of_small_volumes`."""
         return replace(self, patterns=_of_small_volumes(self.patterns))
 
     def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:
@@ -117,8 +117,10 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
         return replace(self, surrogate_size_px=fitted.surrogate_size_px, start=start)
 
     def of_small_volumes(self) -> ErrorMinimizingRecipe:
-        """Start from checkerboards where nothing else is chosen; see :meth:`Recipe.of_small_volumes`."""
-        start = None if self.start is None else _of_small_volumes(self.start)
+        """Start from a checkerboard where nothing else is chosen; see :meth:`SurrogateRecipe.of_small_volumes`."""
+        if self.surrogate_size_px is not None or self.start is None:
+            return replace(self, dense_ways=super().of_small_volumes().dense_ways)
+        start = _of_small_volumes(self.start)
         return replace(self, dense_ways=super().of_small_volumes().dense_ways, start=start)
 
     @classmethod

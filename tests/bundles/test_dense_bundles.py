@@ -107,9 +107,19 @@ def test_how_readers_load_images_can_be_said(
     assert pictures_of["chosen"] != pictures_of["usual"]
 
 
-@pytest.mark.parametrize("name", CASES)
+WHOLE = ErrorMinimizingRecipe(max_rounds=1, surrogate_epochs=1, steps=1)
+VOLUME_CASES: dict[str, Any] = CASES | {
+    "voxel by voxel": (
+        ("protect",),
+        WHOLE,
+        {"engine#max_epochs": 1, "perturbation#steps": 1, "handlers#1#epochs": 1},
+    )
+}
+
+
+@pytest.mark.parametrize("name", VOLUME_CASES)
 def test_volumes_too(name: str, tmp_path: Path) -> None:
-    configs, recipe, overrides = CASES[name]
+    configs, recipe, overrides = VOLUME_CASES[name]
     source = volumes(tmp_path / "source")
     places = {"dataset": source, "output": tmp_path / "bundle", "ledger": tmp_path / "ledger", "seed": 2**40 + 7}
     run_bundle(*configs, bundle=VOLUMES, **places, **overrides)

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 
+from monai_unlearnable.perturbations import Blocks, Checks, Stripes
 from monai_unlearnable.sources import Task
-from monai_unlearnable.workflows import ErrorMinimizingRecipe, GeneratorRecipe
+from monai_unlearnable.surrogates import usual_ways, whole_volume_ways
+from monai_unlearnable.workflows import (
+    ErrorMinimizingRecipe,
+    GeneratorRecipe,
+    SyntheticRecipe,
+    TargetedAdversarialRecipe,
+)
+from monai_unlearnable.workflows.context import ImageFacts
 from monai_unlearnable.workflows.fitting import fit_recipe, stays_on_its_grid
+from monai_unlearnable.workflows.recipe_base import Recipe
 from tests.audit.discs import MaskSource, discs
 
 
@@ -41,3 +53,30 @@ def test_volumes_with_one_label_each_are_brought_to_one_size() -> None:
 def test_a_size_that_was_chosen_stays() -> None:
     fitted = fit_recipe(ErrorMinimizingRecipe(surrogate_size_px=24), source([20, 26], dims=3))
     assert isinstance(fitted, ErrorMinimizingRecipe) and fitted.surrogate_size_px == 24
+
+
+def test_small_volumes_get_a_board_that_lies_alike_in_all_of_them() -> None:
+    images = source([20, 26], dims=3)
+    fitted = fit_recipe(ErrorMinimizingRecipe(), images)
+    assert fitted == ErrorMinimizingRecipe(start=Checks(), dense_ways=whole_volume_ways)
+    assert fit_recipe(SyntheticRecipe(), images) == SyntheticRecipe(patterns=Checks())
+    assert fit_recipe(TargetedAdversarialRecipe(), images) == TargetedAdversarialRecipe(dense_ways=whole_volume_ways)
+    generator = fit_recipe(GeneratorRecipe(), images)
+    assert generator == GeneratorRecipe(shift_share=0.0)
+    facts = ImageFacts.of(images, window_levels=None)
+    assert isinstance(generator, GeneratorRecipe)
+    assert generator.build_generator(facts).network.patterns == Checks()
+    sized = replace(generator, surrogate_size_px=16)
+    assert sized.build_generator(facts).network.patterns == Stripes()
+
+
+def test_what_a_user_chose_for_small_volumes_stays() -> None:
+    images = source([20, 26], dims=3)
+    chosen: list[Recipe] = [
+        ErrorMinimizingRecipe(start=None, dense_ways=None),
+        ErrorMinimizingRecipe(start=Blocks(), dense_ways=partial(usual_ways)),
+        SyntheticRecipe(patterns=Blocks()),
+        GeneratorRecipe(surrogate_size_px=16),
+        ErrorMinimizingRecipe(surrogate_size_px=16, start=Stripes(view_px=8)),
+    ]
+    assert [fit_recipe(one, images) for one in chosen] == chosen
