@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from monai_unlearnable.audit.masks import MOST_CLASSES, mask_by_name, resized_mask
-from monai_unlearnable.audit.sizes import largest_space, resized_image, with_border
+from monai_unlearnable.audit.sizes import largest_space, require_patch, resized_image, with_border
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.base import Source, Task
 from monai_unlearnable.sources.intensity import intensity_window
@@ -81,14 +81,16 @@ def load_images(
         class_names: the order of classes to number the labels by (default: the source's own).
 
     Raises:
-        SourceError: no image, a class that ``class_names`` lacks, or images of different channel counts or
-            (without ``size_px``) different sizes.
+        SourceError: no image, a class that ``class_names`` lacks, images of different channel counts or (without
+            ``size_px``) different sizes, or a patch that is larger than every image.
     """
     chosen = range(len(source)) if indices is None else indices
     if not len(chosen):
         raise SourceError(f"{source.path}: no image is left to read; a victim needs at least one.")
     dense = source.task is Task.SEGMENTATION
     _check_shapes(source, chosen, several=size_px is not None or dense)
+    if patch_px is not None:
+        require_patch(source, chosen, patch_px=patch_px)
     digest = hashlib.sha256()
     names = source.class_names if class_names is None else tuple(class_names)
     if dense and len(names) > MOST_CLASSES:

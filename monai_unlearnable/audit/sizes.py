@@ -8,9 +8,10 @@ from types import MappingProxyType
 from torch import Tensor
 from torch.nn import functional
 
+from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.base import Source
 
-__all__ = ["INTERPOLATIONS", "largest_space", "resized_image", "with_border"]
+__all__ = ["INTERPOLATIONS", "largest_space", "require_patch", "resized_image", "with_border"]
 
 _MODES = MappingProxyType(
     {
@@ -52,10 +53,31 @@ def resized_image(image: Tensor, *, size_px: int, interpolation: str = "linear")
 def largest_space(source: Source, chosen: Sequence[int], *, least_px: int) -> tuple[int, ...]:
     """Return the largest size along each axis among some images of a source, and ``least_px`` at least.
 
-    It is rounded up to a multiple of 16, as for networks with up to four halvings (MONAI's ``DivisiblePad``).
+    Where images have several sizes it is rounded up to a multiple of 16, as for networks with up to four halvings
+    (MONAI's ``DivisiblePad``).
     """
-    spaces = zip(*(source.shape(index)[1:] for index in chosen), strict=True)
+    different = {source.shape(index)[1:] for index in chosen}
+    spaces = list(zip(*different, strict=True))
+    if len(different) == 1 and min(one[0] for one in spaces) >= least_px:
+        return next(iter(different))
     return tuple(-(-max(least_px, *sizes) // _MULTIPLE_PX) * _MULTIPLE_PX for sizes in spaces)
+
+
+def require_patch(source: Source, chosen: Sequence[int], *, patch_px: int) -> None:
+    """Check that a patch fits into some image, along every axis; those that are smaller get a border.
+
+    Raises:
+        SourceError: along an axis every image is smaller; names the one that comes nearest, and its size.
+    """
+    for axis in range(1, len(source.shape(chosen[0]))):
+        largest = max(chosen, key=lambda index: source.shape(index)[axis])
+        size = source.shape(largest)[axis]
+        if size < patch_px:
+            raise SourceError(
+                f"{source.path}: patches of {patch_px} px a side are larger than every image along axis {axis - 1}: "
+                f"the largest, {source.sample_ids[largest]!r}, has shape {source.shape(largest)[1:]}. Take patches of "
+                f"{size} px at most."
+            )
 
 
 def with_border(values: Tensor, space: Sequence[int], *, value: float) -> Tensor:

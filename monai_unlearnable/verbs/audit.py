@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -138,12 +138,13 @@ def _fitted_victims(
         return victims
     seen = _seen(data)
     if stays_on_its_grid(*seen) and common_size_px(*seen) is not None:
+        patch = min(_PATCH_PX, *(_largest_sides(seen)))
         print(
-            f"volumes are of several sizes: victims learn from patches of {_PATCH_PX} voxels a side, on the volumes' "
+            f"volumes are of several sizes: victims learn from patches of {patch} voxels a side, on the volumes' "
             "own grid (--victim-size-px resamples them instead)",
             file=sys.stderr,
         )
-        return tuple(replace(one, patch_size_px=_PATCH_PX) for one in victims)
+        return tuple(replace(one, patch_size_px=patch) for one in victims)
     size = _size_for(data)
     if size is None:
         return victims
@@ -156,6 +157,12 @@ def _fitted_victims(
 def _seen(data: AuditData) -> list[Source]:
     # A release has the shapes of its originals. Clean images that it lacks may be damaged; nothing reads them.
     return [data.release, *([] if data.test is data.clean else [data.test])]
+
+
+def _largest_sides(sources: Sequence[Source]) -> list[int]:
+    """Return the largest size along each axis in the source where that is smallest."""
+    sides = [zip(*(one.shape(index)[1:] for index in range(len(one))), strict=True) for one in sources]
+    return [min(sizes) for sizes in zip(*([max(axis) for axis in each] for each in sides), strict=True)]
 
 
 def _size_for(data: AuditData) -> int | None:

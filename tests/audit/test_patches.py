@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,18 +37,32 @@ def several_sizes(count: int, *, seed: int, dims: int = 2) -> MaskSource:
 def test_images_of_several_sizes_get_a_border_of_what_is_dark_and_no_structure() -> None:
     source = several_sizes(3, seed=0)
     loaded = load_images(source, patch_px=16)
-    assert loaded.images.shape == (3, 1, 28, 28)
-    assert loaded.labels.shape == (3, 28, 28)
-    inside = loaded.images[0, :, 4:24, 4:24].numpy()
+    assert loaded.images.shape == (3, 1, 32, 32)
+    assert loaded.labels.shape == (3, 32, 32)
+    inside = loaded.images[0, :, 6:26, 6:26].numpy()
     assert np.array_equal(inside, source.images[0])
     assert int(loaded.images[0].sum()) == int(source.images[0].astype(np.int64).sum()), "black around"
     assert int(loaded.labels[0].sum()) == int(source.masks[0].sum())
-    assert load_images(source, patch_px=40).images.shape == (3, 1, 40, 40), "a patch fits in every image"
+    assert load_images(source, patch_px=28).images.shape == (3, 1, 32, 32), "a patch fits in every image"
+
+
+def test_a_patch_that_is_larger_than_every_image_is_refused() -> None:
+    source = several_sizes(3, seed=0)
+    name = re.escape(source.sample_ids[2])
+    text = (
+        rf"patches of 29 px a side are larger than every image along axis 0: the largest, '{name}', has shape "
+        r"\(28, 28\)\. Take patches of 28 px at most\."
+    )
+    with pytest.raises(SourceError, match=text):
+        load_images(source, patch_px=29)
+    source.images[1] = source.images[1][:, :, :10]
+    source.masks[1] = source.masks[1][:, :10]
+    assert load_images(source, patch_px=28).images.shape == (3, 1, 32, 32)
 
 
 def test_whole_images_of_several_sizes_get_a_border_too() -> None:
     loaded = load_images(several_sizes(3, seed=0))
-    assert loaded.images.shape == (3, 1, 28, 28)
+    assert loaded.images.shape == (3, 1, 32, 32)
     batches = WholeBatches(loaded, generator=torch.Generator().manual_seed(0), shift=False)
     whole = WholeBatches(loaded, generator=None)[[0, 1, 2]]
     flipped = 0
@@ -102,7 +117,7 @@ def test_a_victim_of_patches_learns_and_outlines_whole_images() -> None:
     train, test = (load_images(several_sizes(n, seed=seed), patch_px=16) for n, seed in ((24, 0), (6, 1)))
     result = train_victim(PATCHES, train, test, seed=0)
     assert result.score > 0.5
-    assert [one.shape for one in result.predictions] == [(28, 28)] * 4
+    assert [one.shape for one in result.predictions] == [(32, 32)] * 4
     again = train_victim(PATCHES, train, test, seed=0)
     assert replace(result, seconds=0.0) == replace(again, seconds=0.0)
 
