@@ -50,14 +50,22 @@ def small_unet(*, spatial_dims: int, in_channels: int, num_classes: int) -> nn.M
     )
 
 
-def small_segresnet(*, spatial_dims: int, in_channels: int, num_classes: int, init_filters: int = 8) -> nn.Module:
+def small_segresnet(
+    *,
+    spatial_dims: int,
+    in_channels: int,
+    num_classes: int,
+    init_filters: int = 8,
+    blocks_down: tuple[int, ...] = (1, 2, 2, 4),
+) -> nn.Module:
     """Build MONAI's ``SegResNet`` with 8 initial filters; images are padded as those of :func:`small_unet` are.
 
     Args:
         spatial_dims: 2 for pictures, 3 for volumes.
         in_channels: channels of an image.
         num_classes: classes of a voxel, the background among them.
-        init_filters: width of the first level; each of the three others has twice that of the one before.
+        init_filters: width of the first level; each of the others has twice that of the one before.
+        blocks_down: residual blocks of each of the four levels.
 
     Returns:
         A network from ``(batch, in_channels, *space)`` float32 to logits ``(batch, num_classes, *space)``.
@@ -71,6 +79,7 @@ def small_segresnet(*, spatial_dims: int, in_channels: int, num_classes: int, in
         in_channels=in_channels,
         out_channels=num_classes,
         init_filters=init_filters,
+        blocks_down=blocks_down,
         norm=("GROUP", {"num_groups": min(8, init_filters)}),
     )
     return Padded(network)

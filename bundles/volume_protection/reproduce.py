@@ -30,7 +30,8 @@ DOCS = Path(__file__).parent / "docs"
 PROTECTED, TESTED = slice(0, 200), slice(220, 260)
 
 UNET = replace(default_recipe(Task.SEGMENTATION), name="unet, whole volumes", epochs=6, shift=False)
-OTHER_NETWORK = replace(UNET, name="segresnet, whole volumes", network=partial(small_segresnet, init_filters=4))
+SEGRESNET = partial(small_segresnet, init_filters=4, blocks_down=(1, 1, 1, 2))
+OTHER_NETWORK = replace(UNET, name="segresnet, whole volumes", network=SEGRESNET)
 PATCHES = replace(UNET, name="unet, patches of 32 voxels", patch_size_px=32)
 ERROR_MINIMIZING = ErrorMinimizingRecipe(surrogate_epochs=4, steps=5, min_rounds=1, max_rounds=2)
 GENERATOR = GeneratorRecipe(epochs=4)
@@ -61,7 +62,7 @@ def experiments(big: bool) -> list[Experiment]:
     return [
         Experiment(dataset="hippocampus", radius="8/255", recipe=recipe, victims=victims, level_size=1)
         for recipe, victims in (
-            (ERROR_MINIMIZING, (UNET, PATCHES, *other)),
+            (ERROR_MINIMIZING, (UNET, *other, PATCHES)),
             (GENERATOR, (UNET, *other)),
             (SyntheticRecipe(), (UNET,)),
         )
