@@ -9,6 +9,7 @@ __all__ = [
     "BudgetError",
     "DivergedError",
     "LedgerError",
+    "NotApplicableError",
     "ReleaseError",
     "SourceError",
     "StoreError",
@@ -42,3 +43,7 @@ class ReleaseError(UnlearnableError, ValueError):
 
 class LedgerError(UnlearnableError, ValueError):
     """A ledger that is missing, damaged, in the wrong place, or of another release."""
+
+
+class NotApplicableError(UnlearnableError, ValueError):
+    """A countermeasure that such images cannot undergo; to be reported as that, never as survived."""

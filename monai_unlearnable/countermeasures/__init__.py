@@ -2,5 +2,31 @@
 
 from monai_unlearnable.countermeasures.adversarial import AdversarialSteps
 from monai_unlearnable.countermeasures.adversarial_training import AdversarialTraining
+from monai_unlearnable.countermeasures.base import PictureTransform, PictureTransformd
+from monai_unlearnable.countermeasures.compression import Jpeg2000RoundTrip, JpegRoundTrip
+from monai_unlearnable.countermeasures.dictionary import (
+    BitDepthd,
+    Greyd,
+    Jpeg2000RoundTripd,
+    JpegRoundTripd,
+    LowResolutionRoundTripd,
+)
+from monai_unlearnable.countermeasures.levels import BitDepth, Grey
+from monai_unlearnable.countermeasures.resolution import LowResolutionRoundTrip
 
-__all__ = ["AdversarialSteps", "AdversarialTraining"]
+__all__ = [
+    "AdversarialSteps",
+    "AdversarialTraining",
+    "BitDepth",
+    "BitDepthd",
+    "Grey",
+    "Greyd",
+    "Jpeg2000RoundTrip",
+    "Jpeg2000RoundTripd",
+    "JpegRoundTrip",
+    "JpegRoundTripd",
+    "LowResolutionRoundTrip",
+    "LowResolutionRoundTripd",
+    "PictureTransform",
+    "PictureTransformd",
+]

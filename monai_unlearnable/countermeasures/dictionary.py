@@ -1,0 +1,84 @@
+"""Dictionary forms of the countermeasures on images."""
+
+from __future__ import annotations
+
+from monai.config import KeysCollection
+
+from monai_unlearnable.countermeasures.base import PictureTransformd
+from monai_unlearnable.countermeasures.compression import Jpeg2000RoundTrip, JpegRoundTrip
+from monai_unlearnable.countermeasures.levels import BitDepth, Grey
+from monai_unlearnable.countermeasures.resolution import LowResolutionRoundTrip
+
+__all__ = ["BitDepthd", "Greyd", "Jpeg2000RoundTripd", "JpegRoundTripd", "LowResolutionRoundTripd"]
+
+
+class JpegRoundTripd(PictureTransformd):
+    """Dictionary form of :class:`JpegRoundTrip`.
+
+    Args:
+        keys: of the images.
+        quality: see :class:`JpegRoundTrip`.
+        subsampling: likewise.
+        allow_missing_keys: skip images that a dictionary does not have.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        quality: int,
+        *,
+        subsampling: int | None = None,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, JpegRoundTrip(quality, subsampling=subsampling), allow_missing_keys)
+
+
+class Jpeg2000RoundTripd(PictureTransformd):
+    """Dictionary form of :class:`Jpeg2000RoundTrip`.
+
+    Args:
+        keys: of the images.
+        ratio: see :class:`Jpeg2000RoundTrip`.
+        allow_missing_keys: skip images that a dictionary does not have.
+    """
+
+    def __init__(self, keys: KeysCollection, ratio: float, *, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, Jpeg2000RoundTrip(ratio), allow_missing_keys)
+
+
+class BitDepthd(PictureTransformd):
+    """Dictionary form of :class:`BitDepth`.
+
+    Args:
+        keys: of the images.
+        bits: see :class:`BitDepth`.
+        allow_missing_keys: skip images that a dictionary does not have.
+    """
+
+    def __init__(self, keys: KeysCollection, bits: int, *, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, BitDepth(bits), allow_missing_keys)
+
+
+class Greyd(PictureTransformd):
+    """Dictionary form of :class:`Grey`.
+
+    Args:
+        keys: of the images.
+        allow_missing_keys: skip images that a dictionary does not have.
+    """
+
+    def __init__(self, keys: KeysCollection, *, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, Grey(), allow_missing_keys)
+
+
+class LowResolutionRoundTripd(PictureTransformd):
+    """Dictionary form of :class:`LowResolutionRoundTrip`.
+
+    Args:
+        keys: of the images.
+        factor: see :class:`LowResolutionRoundTrip`.
+        allow_missing_keys: skip images that a dictionary does not have.
+    """
+
+    def __init__(self, keys: KeysCollection, factor: float = 0.5, *, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, LowResolutionRoundTrip(factor), allow_missing_keys)
