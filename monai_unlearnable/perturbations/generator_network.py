@@ -91,22 +91,22 @@ class PatternedGenerator(nn.Module):
         convolution = nn.Conv2d if spatial_dims == 2 else nn.Conv3d
         self.last = convolution(CHANNELS[0] + planes, channels, 3, padding=1)
 
-    def set_strengths(self, shares: Sequence[float], *, opposed_channels: bool) -> None:
+    def set_strengths(self, strengths: Sequence[float], *, opposed_channels: bool) -> None:
         """Say how strong the pattern of each class is at the start.
 
         Args:
-            shares: one for each class, as those of :class:`Synthetic`.
+            strengths: one for each class; ``tanh`` of it is the share of the radius.
             opposed_channels: every other channel carries the opposite of the pattern.
 
         Raises:
-            ValueError: there are more or fewer shares than classes.
+            ValueError: there are more or fewer of them than classes.
         """
-        if len(shares) != len(self.strengths):
-            raise ValueError(f"{len(shares)} shares, but there are {len(self.strengths)} classes.")
+        if len(strengths) != len(self.strengths):
+            raise ValueError(f"{len(strengths)} strengths, but there are {len(self.strengths)} classes.")
         signs = torch.ones(self.channels)
         if opposed_channels:
             signs[1::2] = -1
-        self.strengths.copy_(torch.tensor(shares)[:, None] * signs)
+        self.strengths.copy_(torch.tensor(strengths)[:, None] * signs)
 
     def start(self, label_planes: Tensor) -> Tensor:
         """Return the patterns ``(batch, channel, *space)`` of labels ``(batch, num_classes, *space)``, 0 to 1."""

@@ -67,7 +67,8 @@ class GeneratorRecipe(Recipe):
         dense_batch_size: the same of images with masks.
         flip: flip images and deltas together in training.
         shift_share: shift them by up to this share of each axis; of small volumes, which networks see whole, none.
-        faint_share: of the patterns that the generator starts from, how strong that of the faint class is (see
+        start_strength: the patterns that the generator starts from have ``tanh`` of this as their share of the radius.
+        faint_share: of these patterns, how strong that of the faint class is (see
             :meth:`RecipeContext.shares`; columns of several labels are equally strong).
         generator_ledger: ledger of an earlier run whose generator is used: nothing is trained. Task, classes, channels
             and radius must be those of that run; networks look at images as they did there.
@@ -90,6 +91,7 @@ class GeneratorRecipe(Recipe):
     dense_batch_size: int = 8
     flip: bool = True
     shift_share: float = 0.125
+    start_strength: float = 1.0
     faint_share: float = 0.25
     generator_ledger: str | Path | None = None
 
@@ -165,7 +167,7 @@ class GeneratorRecipe(Recipe):
         classes = context.num_classes
         shares = context.shares(faint_share=self.faint_share) if network.patterns.has_faint_class else None
         each = shares if shares is not None and len(shares) == classes else (1.0,) * classes
-        network.set_strengths(each, opposed_channels=context.opposed_channels)
+        network.set_strengths([self.start_strength * one for one in each], opposed_channels=context.opposed_channels)
 
     def _load(self, generator: Surrogate, context: RecipeContext) -> None:
         kept = KeptGenerator.read(str(self.generator_ledger), device=context.device)

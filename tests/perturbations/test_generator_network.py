@@ -63,7 +63,7 @@ def test_patterns_are_part_of_the_weights() -> None:
 
 def test_refuses_what_does_not_fit() -> None:
     network = silent(2, 1, 2)
-    with pytest.raises(ValueError, match="3 shares, but there are 2 classes"):
+    with pytest.raises(ValueError, match="3 strengths, but there are 2 classes"):
         network.set_strengths((1.0, 1.0, 1.0), opposed_channels=False)
     with pytest.raises(BudgetError, match=r"there are stripes for \d+ patterns, not for 500"):
         small_generator(spatial_dims=2, in_channels=1, num_classes=500)
