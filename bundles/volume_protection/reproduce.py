@@ -34,7 +34,7 @@ SEGRESNET = partial(small_segresnet, init_filters=4, blocks_down=(1, 1, 1, 2))
 OTHER_NETWORK = replace(UNET, name="segresnet, whole volumes", network=SEGRESNET)
 PATCHES = replace(UNET, name="unet, patches of 32 voxels", patch_size_px=32)
 ERROR_MINIMIZING = ErrorMinimizingRecipe(surrogate_epochs=8, steps=5, min_rounds=1, max_rounds=1)
-GENERATOR = GeneratorRecipe(epochs=4, start_strength=2.0)
+GENERATOR = GeneratorRecipe(epochs=4, kept_share=0.9)
 
 
 def prepare_hippocampus(data: Path, work: Path) -> DataSet:

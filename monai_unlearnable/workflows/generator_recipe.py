@@ -67,7 +67,7 @@ class GeneratorRecipe(Recipe):
         dense_batch_size: the same of images with masks.
         flip: flip images and deltas together in training.
         shift_share: shift them by up to this share of each axis; of small volumes, which networks see whole, none.
-        start_strength: the patterns that the generator starts from have ``tanh`` of this as their share of the radius.
+        kept_share: share of the radius that the patterns of the classes keep; the network has the rest.
         faint_share: of these patterns, how strong that of the faint class is (see
             :meth:`RecipeContext.shares`; columns of several labels are equally strong).
         generator_ledger: ledger of an earlier run whose generator is used: nothing is trained. Task, classes, channels
@@ -91,7 +91,7 @@ class GeneratorRecipe(Recipe):
     dense_batch_size: int = 8
     flip: bool = True
     shift_share: float = 0.125
-    start_strength: float = 1.0
+    kept_share: float = 0.7
     faint_share: float = 0.25
     generator_ledger: str | Path | None = None
 
@@ -146,7 +146,7 @@ class GeneratorRecipe(Recipe):
             LedgerError: an earlier run's generator is not for such images or budgets; the message names why.
         """
         generator = self.build_generator(context.facts, seed=context.seed, device=context.device)
-        self._start_from_patterns(generator.network, context)
+        self._keep_patterns(generator.network, context)
         if self.generator_ledger is not None:
             self._load(generator, context)
             save = SaveProtection(context.checkpoint, store=context.store, save_dict={})
@@ -161,13 +161,13 @@ class GeneratorRecipe(Recipe):
         whole = facts.task is Task.SEGMENTATION and facts.spatial_dims == 3 and self.surrogate_size_px is None
         return Checks() if whole else Stripes()
 
-    def _start_from_patterns(self, network: nn.Module, context: RecipeContext) -> None:
+    def _keep_patterns(self, network: nn.Module, context: RecipeContext) -> None:
         if not isinstance(network, PatternedGenerator):
             return
         classes = context.num_classes
         shares = context.shares(faint_share=self.faint_share) if network.patterns.has_faint_class else None
         each = shares if shares is not None and len(shares) == classes else (1.0,) * classes
-        network.set_strengths([self.start_strength * one for one in each], opposed_channels=context.opposed_channels)
+        network.keep(self.kept_share, strengths=each, opposed_channels=context.opposed_channels)
 
     def _load(self, generator: Surrogate, context: RecipeContext) -> None:
         kept = KeptGenerator.read(str(self.generator_ledger), device=context.device)

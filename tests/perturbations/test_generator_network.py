@@ -26,7 +26,7 @@ def silent(dimensions: int, channels: int, classes: int, *, seed: int = 0) -> Pa
 def test_starts_from_the_pattern_of_each_voxels_class(patterns: PatternFamily, channels: int) -> None:
     network, space, shares = silent(3, channels, 3), (10, 9, 12), (0.25, 1.0, 0.5)
     network.patterns = patterns
-    network.set_strengths(shares, opposed_channels=True)
+    network.keep(0.6, strengths=shares, opposed_channels=True)
     mask = torch.randint(0, 3, (2, 1, *space), generator=torch.Generator().manual_seed(1))
     image = torch.rand(2, channels, *space)
     with torch.no_grad():
@@ -38,7 +38,7 @@ def test_starts_from_the_pattern_of_each_voxels_class(patterns: PatternFamily, c
             for number in range(3):
                 wave = signs[number] * shares[number] * (-1 if channel % 2 else 1)
                 here = mask[row, 0] == number
-                expected[row, channel][here] = torch.tanh(wave)[here]
+                expected[row, channel][here] = 0.6 * wave[here]
     torch.testing.assert_close(given, expected)
 
 
@@ -47,24 +47,39 @@ def test_all_classes_are_equally_strong_until_told_otherwise() -> None:
     planes = torch.cat([torch.zeros(1, 2, 16, 16), label_planes(torch.tensor([1]), (16, 16), 2)], dim=1)
     with torch.no_grad():
         given = network(planes)
-    torch.testing.assert_close(given.abs(), torch.full_like(given, float(torch.tanh(torch.ones(())))))
+    torch.testing.assert_close(given.abs(), torch.full_like(given, 0.7))
     assert torch.equal(given[:, 0], given[:, 1])
 
 
 def test_patterns_are_part_of_the_weights() -> None:
     one, other = silent(2, 1, 2, seed=1), silent(2, 1, 2, seed=2)
-    one.set_strengths((0.25, 1.0), opposed_channels=False)
+    one.keep(0.5, strengths=(0.25, 1.0), opposed_channels=False)
     planes = label_planes(torch.randint(0, 2, (1, 1, 24, 24)), (24, 24), 2)
-    assert not torch.equal(one.start(planes), other.start(planes))
+    assert not torch.equal(one.pattern(planes), other.pattern(planes))
     other.load_state_dict(one.state_dict())
-    assert torch.equal(one.start(planes), other.start(planes))
+    assert torch.equal(one.pattern(planes), other.pattern(planes)) and float(other.kept) == 0.5
     assert torch.equal(silent(2, 1, 2, seed=1).seed, one.seed)
+
+
+def test_the_network_has_what_the_patterns_leave() -> None:
+    torch.manual_seed(0)
+    network = small_generator(spatial_dims=2, in_channels=3, num_classes=2)
+    with torch.no_grad():
+        network.last.weight.mul_(1e4)  # all of it
+        planes = torch.cat([torch.rand(1, 3, 16, 16), label_planes(torch.tensor([1]), (16, 16), 2)], dim=1)
+        for share in (0.0, 0.6, 1.0):
+            network.keep(share, strengths=(0.25, 1.0), opposed_channels=True)
+            own = network(planes) - share * network.pattern(planes[:, 3:])
+            assert float(own.abs().max()) == pytest.approx(1 - share, abs=1e-5)
+            assert float(network(planes).abs().max()) <= 1
 
 
 def test_refuses_what_does_not_fit() -> None:
     network = silent(2, 1, 2)
     with pytest.raises(ValueError, match="3 strengths, but there are 2 classes"):
-        network.set_strengths((1.0, 1.0, 1.0), opposed_channels=False)
+        network.keep(0.5, strengths=(1.0, 1.0, 1.0), opposed_channels=False)
+    with pytest.raises(ValueError, match="share=1.5: patterns keep from 0 to 1"):
+        network.keep(1.5, strengths=(1.0, 1.0), opposed_channels=False)
     with pytest.raises(BudgetError, match=r"there are stripes for \d+ patterns, not for 500"):
         small_generator(spatial_dims=2, in_channels=1, num_classes=500)
     with pytest.raises(ValueError, match="spatial_dims=4: networks are built for 2"):
