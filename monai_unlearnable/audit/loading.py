@@ -13,6 +13,7 @@ from torch import Tensor
 
 from monai_unlearnable.audit.masks import MOST_CLASSES, mask_by_name, resized_mask
 from monai_unlearnable.audit.sizes import largest_space, require_patch, resized_image, with_border
+from monai_unlearnable.countermeasures import PictureTransform
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.base import Source, Task
 from monai_unlearnable.sources.intensity import intensity_window
@@ -66,6 +67,7 @@ def load_images(
     size_px: int | None = None,
     interpolation: str = "linear",
     patch_px: int | None = None,
+    pictures: Sequence[PictureTransform] = (),
     class_names: Sequence[str] | None = None,
 ) -> ImageSet:
     """Read images from their files into one tensor.
@@ -78,11 +80,13 @@ def load_images(
         interpolation: ``linear`` (antialiased in 2D), ``area``, ``cubic`` (2D) or ``nearest``.
         patch_px: patches of this size will be cut. Images with masks of several sizes, or smaller ones than a patch,
             get a border of their window's low end; masks one of background.
+        pictures: what every image undergoes first, in this order.
         class_names: the order of classes to number the labels by (default: the source's own).
 
     Raises:
         SourceError: no image, a class that ``class_names`` lacks, images of different channel counts or (without
             ``size_px``) different sizes, or a patch that is larger than every image.
+        NotApplicableError: an image cannot undergo one of ``pictures``.
     """
     chosen = range(len(source)) if indices is None else indices
     if not len(chosen):
@@ -98,7 +102,7 @@ def load_images(
     numbered = labels_by_name(source, names)
     windows, tensors, masks = [], [], []
     for index in chosen:
-        image = source.read(index)
+        image = _changed(source.read(index), pictures)
         windows.append(_window(source, index, image))
         if windows[-1] != _BYTE_WINDOW:
             digest.update(repr(windows[-1]).encode())
@@ -121,6 +125,12 @@ def load_images(
         class_count=len(names),
         sha256=digest.hexdigest(),
     )
+
+
+def _changed(image: StoredValues, pictures: Sequence[PictureTransform]) -> StoredValues:
+    for change in pictures:
+        image = change(image)
+    return image
 
 
 def labels_by_name(source: Source, class_names: Sequence[str]) -> NDArray[np.int64]:

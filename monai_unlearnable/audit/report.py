@@ -27,6 +27,8 @@ __all__ = [
     "LEARNED_MARGIN",
     "MULTI_LABEL_LIMIT",
     "AuditReport",
+    "BestAdversary",
+    "NotApplied",
     "RecipeOutcome",
     "Verdict",
     "validate_report",
@@ -44,7 +46,7 @@ DENSE_LEARNED = 0.30
 LEARNED_MARGIN = 0.05
 """How far above the limit (for segmentation: the best trivial predictor) a clean baseline must be for a verdict."""
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 class Verdict(str, Enum):
@@ -119,6 +121,52 @@ class RecipeOutcome:
 
 
 @dataclass(frozen=True)
+class NotApplied:
+    """A victim whose countermeasure is none for these images. It says nothing about the release.
+
+    Attributes:
+        recipe: the victim.
+        reason: why not.
+    """
+
+    recipe: VictimRecipe
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return both as JSON values."""
+        return {"recipe": self.recipe.describe(), "reason": self.reason}
+
+
+@dataclass(frozen=True)
+class BestAdversary:
+    """The most that any of the victims got out of a release.
+
+    Attributes:
+        name: of its recipe.
+        score: mean score of those that were trained on the release.
+        clean: the same of clean files, under the same countermeasure.
+        plain: best mean score of victims that were trained on clean files without any countermeasure.
+        majority: score of a reader who never looks at an image.
+    """
+
+    name: str
+    score: float
+    clean: float
+    plain: float
+    majority: float
+
+    @property
+    def regained_share(self) -> float | None:
+        """Share of the clean gap that it regains: ``(score - majority) / (plain - majority)``; None without a gap."""
+        gap = self.plain - self.majority
+        return (self.score - self.majority) / gap if gap > 0 else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as JSON values."""
+        return {**asdict(self), "regained_share": self.regained_share}
+
+
+@dataclass(frozen=True)
 class AuditReport:
     """Everything that an audit found.
 
@@ -132,6 +180,7 @@ class AuditReport:
         fidelity: distances between released and clean files.
         checks: what must hold for the report to mean what it says.
         machine: where it was computed.
+        not_applied: victims whose countermeasure is none for these images.
     """
 
     task: Task
@@ -143,6 +192,23 @@ class AuditReport:
     fidelity: Fidelity
     checks: tuple[Check, ...]
     machine: Mapping[str, Any]
+    not_applied: tuple[NotApplied, ...] = ()
+
+    @property
+    def best_adversary(self) -> BestAdversary | None:
+        """The victim that got most out of the release, of those that learn from clean images; None if none does."""
+        learned = [one for one in self.outcomes if one.clean_learned]
+        if not learned:
+            return None
+        best = max(learned, key=lambda one: mean(run.score for run in one.released))
+        plain = [one for one in learned if one.recipe.is_plain] or learned
+        return BestAdversary(
+            name=best.recipe.name,
+            score=mean(one.score for one in best.released),
+            clean=mean(one.score for one in best.clean),
+            plain=max(mean(run.score for run in one.clean) for one in plain),
+            majority=best.majority,
+        )
 
     @property
     def held(self) -> bool:
@@ -161,6 +227,8 @@ class AuditReport:
             "test_origin": self.test_origin,
             "release": asdict(self.facts),
             "recipes": [one.to_json() for one in self.outcomes],
+            "not_applied": [one.to_json() for one in self.not_applied],
+            "best_adversary": None if self.best_adversary is None else self.best_adversary.to_json(),
             "fidelity": asdict(self.fidelity),
             "checks": [asdict(one) for one in self.checks],
             "machine": dict(self.machine),

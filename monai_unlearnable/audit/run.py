@@ -14,13 +14,14 @@ from monai_unlearnable.audit.html import render_html
 from monai_unlearnable.audit.machine import describe_machine
 from monai_unlearnable.audit.output import check_outside, claim_output
 from monai_unlearnable.audit.overlays import draw_overlays
-from monai_unlearnable.audit.pairing import open_data
+from monai_unlearnable.audit.pairing import AuditData, open_data
 from monai_unlearnable.audit.previews import pick_examples
-from monai_unlearnable.audit.report import AuditReport, RecipeOutcome
+from monai_unlearnable.audit.report import AuditReport, NotApplied, RecipeOutcome
 from monai_unlearnable.audit.runs import RunFolder, write_atomically
 from monai_unlearnable.audit.selfchecks import Check, check_release
 from monai_unlearnable.audit.trainings import AuditProgress, Trainings
 from monai_unlearnable.audit.victims import VictimRecipe, default_recipe
+from monai_unlearnable.errors import NotApplicableError
 from monai_unlearnable.sources.base import Task
 
 __all__ = ["audit_release"]
@@ -71,6 +72,7 @@ def audit_release(
         SourceError: images or labels cannot be read or do not fit.
         ReleaseError: not a release of this source, or an output folder that cannot be used.
         DivergedError: a victim's loss is no longer finite.
+        NotApplicableError: no victim's countermeasure is one for these images. Single ones are left out and named.
     """
     _check_arguments(recipes, seeds=seeds)
     folder, where = Path(output), torch.device(device)
@@ -91,9 +93,7 @@ def audit_release(
         progress=progress,
         all_epochs=2 * seeds * sum(one.epochs for one in victims),
     )
-    outcomes = tuple(
-        trainings.outcome(recipe, data, tuple(range(first_seed, first_seed + seeds))) for recipe in victims
-    )
+    outcomes, not_applied = _train_all(victims, trainings, data, tuple(range(first_seed, first_seed + seeds)))
     report = AuditReport(
         task=data.clean.task,
         class_names=data.clean.class_names,
@@ -109,12 +109,30 @@ def audit_release(
         fidelity=fidelity,
         checks=(*checks, *map(_baseline_check, outcomes)),
         machine=describe_machine(where),
+        not_applied=not_applied,
     )
     overlays = [picture for one in outcomes for picture in draw_overlays(data, one)]
     page = render_html(report, pick_examples(data), overlays)
     write_atomically(folder / "audit.json", json.dumps(report.to_json(), indent=1) + "\n")
     write_atomically(folder / "audit.html", page)
     return report
+
+
+def _train_all(
+    victims: Sequence[VictimRecipe], trainings: Trainings, data: AuditData, seeds: tuple[int, ...]
+) -> tuple[tuple[RecipeOutcome, ...], tuple[NotApplied, ...]]:
+    outcomes: list[RecipeOutcome] = []
+    not_applied: list[NotApplied] = []
+    for recipe in victims:
+        try:
+            outcomes.append(trainings.outcome(recipe, data, seeds))
+        except NotApplicableError as error:
+            not_applied.append(NotApplied(recipe, str(error)))
+    if not outcomes:
+        raise NotApplicableError(
+            f"no victim is left to be trained. {not_applied[0].recipe.name}: {not_applied[0].reason}"
+        )
+    return tuple(outcomes), tuple(not_applied)
 
 
 def _check_arguments(recipes: Sequence[VictimRecipe] | None, *, seeds: int) -> None:

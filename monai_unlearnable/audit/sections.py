@@ -13,6 +13,7 @@ from monai_unlearnable.audit.previews import Example, Triple
 from monai_unlearnable.audit.report import AuditReport, RecipeOutcome, Verdict
 from monai_unlearnable.audit.tables import build_section, build_table
 from monai_unlearnable.audit.wording import (
+    best_adversary_sentences,
     headline_sentence,
     notes,
     overall_verdict,
@@ -57,7 +58,8 @@ def results(report: AuditReport) -> str:
     rows = [_result_row(one) for one in report.outcomes]
     name = score_name(report.task)
     caption = f"Mean {name} on clean test images ± standard deviation over {len(report.outcomes[0].seeds)} seed(s)"
-    return build_section("What victims learned", build_table(caption, head, rows))
+    best = "".join(f"<p>{escape(one)}</p>" for one in best_adversary_sentences(report))
+    return build_section("What victims learned", build_table(caption, head, rows) + best)
 
 
 def _result_row(outcome: RecipeOutcome) -> list[str]:

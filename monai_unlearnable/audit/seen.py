@@ -16,6 +16,7 @@ def load_seen(source: Source, *, recipe: VictimRecipe, indices: Sequence[int], c
 
     Raises:
         SourceError: see :func:`~monai_unlearnable.audit.loading.load_images`.
+        NotApplicableError: likewise.
     """
     return load_images(
         source,
@@ -23,5 +24,6 @@ def load_seen(source: Source, *, recipe: VictimRecipe, indices: Sequence[int], c
         size_px=recipe.image_size_px,
         interpolation=recipe.interpolation,
         patch_px=recipe.patch_size_px,
+        pictures=recipe.pictures,
         class_names=class_names,
     )

@@ -24,6 +24,7 @@ from monai_unlearnable.audit.loading import ImageSet
 from monai_unlearnable.audit.packed import PackedMap
 from monai_unlearnable.audit.scores import balanced_accuracy, macro_auroc
 from monai_unlearnable.audit.victims import VictimRecipe
+from monai_unlearnable.countermeasures import AdversarialTraining
 from monai_unlearnable.errors import DivergedError, SourceError
 from monai_unlearnable.sources.base import Task
 
@@ -144,7 +145,10 @@ def _engines(
         optimizer=optimizer,
         loss_function=_loss(recipe, train.task),
         key_train_metric={"loss": Average(output_transform=_finite_loss)},
-        train_handlers=[LrScheduleHandler(schedule, print_lr=False, epoch_level=False)],  # type: ignore[arg-type]
+        train_handlers=[
+            LrScheduleHandler(schedule, print_lr=False, epoch_level=False),  # type: ignore[arg-type]
+            *([] if recipe.adversarial is None else [AdversarialTraining(recipe.adversarial, seed=seed)]),
+        ],
         decollate=False,
     )
     return trainer, _evaluator(recipe, network, test, device=device)

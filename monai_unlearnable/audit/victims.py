@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from monai_unlearnable.audit.sizes import INTERPOLATIONS
+from monai_unlearnable.countermeasures import AdversarialSteps, PictureTransform
 from monai_unlearnable.dense_networks import small_unet
 from monai_unlearnable.networks import small_resnet
 from monai_unlearnable.sources.base import Task
@@ -76,6 +77,9 @@ class VictimRecipe:
             ``SlidingWindowInferer``); None for whole images. Of segmentation only.
         augment: flip along the last axis and shift by up to an eighth, at random, image by image.
         shift: False leaves the shifts out of ``augment``.
+        pictures: what the reader does to every image of the files, in this order, before training and before testing.
+        adversarial: trains adversarially, with steps in units in which a window is -1 to 1; None
+            for plain training.
 
     Raises:
         ValueError: a value is out of its range.
@@ -92,6 +96,8 @@ class VictimRecipe:
     patch_size_px: int | None = None
     augment: bool = False
     shift: bool = True
+    pictures: tuple[PictureTransform, ...] = ()
+    adversarial: AdversarialSteps | None = None
 
     def __post_init__(self) -> None:
         if not self.name or len(self.name) > 64 or not self.name.isprintable():
@@ -110,6 +116,11 @@ class VictimRecipe:
                 "pixels and are cut from images on their stored grid; leave image_size_px out."
             )
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the reader takes no countermeasure."""
+        return not self.pictures and self.adversarial is None
+
     def describe(self) -> dict[str, Any]:
         """Return everything that decides the outcome, as JSON values."""
         return {
@@ -125,6 +136,8 @@ class VictimRecipe:
             **({} if self.patch_size_px is None else {"patch_size_px": self.patch_size_px}),
             "augment": self.augment,
             **({} if self.shift else {"shift": False}),
+            **({"pictures": [one.describe() for one in self.pictures]} if self.pictures else {}),
+            **({} if self.adversarial is None else {"adversarial": self.adversarial.describe()}),
         }
 
 

@@ -18,6 +18,7 @@ from monai_unlearnable.sources.base import Task
 
 __all__ = [
     "LIMITS",
+    "best_adversary_sentences",
     "headline_sentence",
     "how_to_read",
     "notes",
@@ -69,12 +70,28 @@ LIMITS = (
     "A reader who has some clean images of the same kind, or a release in which only a part is protected, can "
     "recover much of what was protected.",
     "Adversarial training, strong augmentation, JPEG compression, low-pass filtering and other strong purification "
-    "can recover a part or all of it. They are not tested here.",
+    "can recover a part or all of it. Only those that the table of victims names were tested here.",
     "A delta that is the same for all images of a class can be estimated by averaging, and then taken off.",
     "A held-out fifth is chosen image by image: images of one patient can lie on both sides and flatter both scores.",
     "This is not de-identification: whatever identified a patient in an image, or in what travels with it, still does.",
     "Released images are slightly altered. Do not use them for diagnosis.",
 )
+
+
+def best_adversary_sentences(report: AuditReport) -> tuple[str, ...]:
+    """Say what the best of all victims got, and which countermeasures were none for these images."""
+    best = report.best_adversary
+    sentences = []
+    if best is not None:
+        share = best.regained_share
+        regained = "" if share is None else f", {max(0.0, share):.0%} of what plain training on the originals gains"
+        sentences.append(
+            f"The best adversary of all is {best.name}: {score_text(best.score, report.task)}, where the same victim "
+            f"has {score_text(best.clean, report.task)} from the originals and a reader who never looks has "
+            f"{score_text(best.majority, report.task)}{regained}."
+        )
+    sentences += [f"Not applicable: {one.recipe.name}. {one.reason}" for one in report.not_applied]
+    return tuple(sentences)
 
 
 def how_to_read(task: Task) -> tuple[str, ...]:

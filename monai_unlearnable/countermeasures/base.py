@@ -48,6 +48,10 @@ class PictureTransform(Transform):
             changed = np.clip(np.rint(changed), limits.min, limits.max)
         return convert_to_dst_type(np.ascontiguousarray(changed.astype(levels.dtype)), img)[0]
 
+    def describe(self) -> dict[str, Any]:
+        """Return the kind and its settings as JSON values."""
+        return {"countermeasure": type(self).__name__, **vars(self)}
+
     @abstractmethod
     def change(self, levels: NDArray[Any]) -> NDArray[Any]:
         """Return changed levels ``(channel, *space)`` of any dtype; the given ones stay as they are."""

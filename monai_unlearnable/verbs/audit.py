@@ -9,6 +9,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from monai_unlearnable.audit import VictimRecipe, adam_optimizer, audit_release
+from monai_unlearnable.audit.adversaries import adversary_of
 from monai_unlearnable.audit.output import check_outside, claim_output
 from monai_unlearnable.audit.pairing import AuditData, open_data
 from monai_unlearnable.audit.victims import DENSE_RECIPE
@@ -70,7 +71,7 @@ def run_audit(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
     except ReleaseError as error:
         parser.error(str(error))
     names = {} if options.ledger is None else original_ids(options.ledger)
-    victims = _fitted_victims(options, parser, names)
+    victims = _with_adversaries(_fitted_victims(options, parser, names), options)
     with ProgressBars(quiet=options.quiet).epochs("auditing") as show, errors_name(options.output):
         report = audit_release(
             options.release,
@@ -89,6 +90,13 @@ def run_audit(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
     text = (options.output / "audit.json").read_text(encoding="utf-8").strip()
     print(text if options.json else describe_audit(report, options.output))
     return 0 if report.held else 1
+
+
+def _with_adversaries(victims: tuple[VictimRecipe, ...], options: argparse.Namespace) -> tuple[VictimRecipe, ...]:
+    """Add every victim once more for each countermeasure."""
+    kinds = dict.fromkeys(options.countermeasure)
+    adversaries = (adversary_of(one, kind, dense=one.name in DENSE_VICTIMS) for kind in kinds for one in victims)
+    return (*victims, *adversaries)
 
 
 def choose_victims(
@@ -113,6 +121,11 @@ def _check_victims(options: argparse.Namespace, parser: argparse.ArgumentParser)
     size, names = options.victim_size_px, options.victim or ()
     if size is not None and size < _SMALLEST_DENSENET_PX and "densenet121" in names:
         parser.error(f"--victim-size-px {size}: densenet121 needs images of at least {_SMALLEST_DENSENET_PX} pixels")
+    for kind in options.countermeasure:
+        try:
+            adversary_of(DENSE_RECIPE, kind)
+        except ValueError as error:
+            parser.error(f"--countermeasure: {error}")
     kinds = {name in DENSE_VICTIMS for name in names}
     if len(kinds) > 1:
         parser.error(

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from monai_unlearnable import __version__
+from monai_unlearnable.verbs.audit_options import add_audit, add_machine
 from monai_unlearnable.verbs.input_options import add_dicom, add_generator, add_inputs
+from monai_unlearnable.verbs.number_types import level_size, natural, size
 
 __all__ = ["UsageError", "build_parser"]
 
@@ -71,8 +73,6 @@ example:
   monai-unlearnable audit release --clean breastmnist.npz --output report --seeds 3
 """
 _PERTURBATIONS = ("error_minimizing", "targeted_adversarial", "synthetic", "generator")
-_VICTIMS = ("small_resnet", "resnet18", "densenet121")
-_DENSE_VICTIMS = ("unet", "segresnet", "attention_unet")
 
 
 class UsageError(SystemExit):
@@ -106,7 +106,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("protect", _add_protect, "write a protected copy of a labelled set and the owner's ledger", _PROTECT),
         ("verify", _add_verify, "prove a release from its files", _VERIFY),
         ("restore", _add_restore, "take the perturbation off a release again", _RESTORE),
-        ("audit", _add_audit, "train models on a release and report what they still learn", _AUDIT),
+        ("audit", add_audit, "train models on a release and report what they still learn", _AUDIT),
     ):
         verb = verbs.add_parser(
             name, help=about, description=description, epilog=_EXIT_CODES, formatter_class=raw, allow_abbrev=False
@@ -130,7 +130,7 @@ def _add_protect(verb: argparse.ArgumentParser) -> None:
     _add_budget(verb)
     verb.add_argument(
         "--seed",
-        type=_natural,
+        type=natural,
         metavar="N",
         help="seed of everything random (default: drawn and kept in the ledger; a seed that others can "
         "guess lets them compute synthetic deltas)",
@@ -140,12 +140,12 @@ def _add_protect(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument(
         "--surrogate-size-px",
-        type=_size,
+        type=size,
         metavar="N",
         help="size the surrogate sees images at (default: their own; up to 96 for large ones or several sizes)",
     )
     add_dicom(verb)
-    _add_machine(verb)
+    add_machine(verb)
 
 
 def _add_budget(verb: argparse.ArgumentParser) -> None:
@@ -158,7 +158,7 @@ def _add_budget(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument(
         "--level-size",
-        type=_level_size,
+        type=level_size,
         metavar="SIZE",
         help="size of one level of floating-point files, in the values that they store, such as 0.5 (default: 1, for "
         "files that hold whole numbers only; others need it)",
@@ -183,79 +183,3 @@ def _add_restore(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("release", metavar="RELEASE", type=Path, help="the folder of protected files")
     verb.add_argument("--ledger", required=True, type=Path, help="the owner's ledger")
     verb.add_argument("--output", required=True, type=Path, metavar="DIRECTORY", help="new folder for the originals")
-
-
-def _add_audit(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("release", metavar="RELEASE", type=Path, help="the folder of protected files")
-    verb.add_argument("--clean", required=True, type=Path, metavar="SOURCE", help="the source it was made from")
-    verb.add_argument(
-        "--test",
-        type=Path,
-        metavar="SOURCE",
-        help="clean test images (default: the .npz's test split, else a fifth of each class)",
-    )
-    verb.add_argument("--output", required=True, type=Path, metavar="DIRECTORY", help="folder for the report")
-    verb.add_argument("--labels", type=Path, metavar="FILE", help="list of the clean folder (CSV or datalist)")
-    verb.add_argument("--section", metavar="NAME", help="list of the datalist (default: training, or the only one)")
-    verb.add_argument(
-        "--ledger", type=Path, help="the owner's ledger: which clean image a released one is, where --rename was used"
-    )
-    verb.add_argument(
-        "--seeds", type=_positive, default=3, metavar="N", help="trainings of each kind (default: %(default)s)"
-    )
-    verb.add_argument(
-        "--first-seed", type=_natural, default=0, metavar="N", help="their first seed (default: %(default)s)"
-    )
-    verb.add_argument(
-        "--victim",
-        action="append",
-        choices=(*_VICTIMS, *_DENSE_VICTIMS),
-        metavar="NAME",
-        help=f"network to train: {', '.join(_VICTIMS)}, or for segmentation {', '.join(_DENSE_VICTIMS)}; may be "
-        f"repeated (default: {_VICTIMS[0]}, for segmentation {_DENSE_VICTIMS[0]})",
-    )
-    verb.add_argument(
-        "--victim-size-px",
-        type=_size,
-        metavar="N",
-        help="size victims see images at (default: their own; up to 96 for large ones or several sizes, up to 128 for "
-        "pictures with masks)",
-    )
-    verb.add_argument(
-        "--epochs", type=_positive, default=20, metavar="N", help="passes of a training (default: %(default)s)"
-    )
-    _add_machine(verb)
-
-
-def _add_machine(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--device", default="cpu", help="torch device (default: %(default)s)")
-    verb.add_argument("--threads", type=_positive, metavar="N", help="CPU threads (default: torch's own choice)")
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:20]) < 2**31 or len(text) > 20:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number of at least 1")
-    return int(text)
-
-
-def _size(text: str) -> int:
-    size = _positive(text)
-    if not 8 <= size <= 4096:
-        raise argparse.ArgumentTypeError(f"{size} pixels: a network looks at 8 to 4096")
-    return size
-
-
-def _level_size(text: str) -> float:
-    try:
-        size = float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number") from error
-    if not 1e-30 <= size <= 1e30:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not usable: a level size is from 1e-30 to 1e30")
-    return size
-
-
-def _natural(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or len(text) > 20 or int(text) >= 2**62:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number of at least 0 and below 2**62")
-    return int(text)

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import mean
 
 from monai_unlearnable.audit import AuditReport
+from monai_unlearnable.audit.wording import best_adversary_sentences
 from monai_unlearnable.release import Failure, RestoreReport, VerifyReport
 from monai_unlearnable.sources import Task
 from monai_unlearnable.workflows.radii import describe_radii
@@ -71,13 +72,15 @@ def describe_restoration(report: RestoreReport, output: Path) -> str:
 def describe_audit(report: AuditReport, output: Path) -> str:
     """Return the table of victims, the checks that failed, and where the report lies."""
     blind = "all of one" if report.task is Task.SEGMENTATION else "majority"
-    lines = [f"{'victim':<16}{'released':>22}{'clean baseline':>22}{blind:>12}  verdict"]
+    width = max(16, *(len(one.recipe.name) + 1 for one in report.outcomes))
+    lines = [f"{'victim':<{width}}{'released':>22}{'clean baseline':>22}{blind:>12}  verdict"]
     for one in report.outcomes:
         released, clean = [run.score for run in one.released], [run.score for run in one.clean]
         lines.append(
-            f"{one.recipe.name:<16}{_spread(released):>22}{_spread(clean):>22}"
+            f"{one.recipe.name:<{width}}{_spread(released):>22}{_spread(clean):>22}"
             f"{one.majority:>12.3f}  {one.verdict.value}"
         )
+    lines += best_adversary_sentences(report)
     fidelity = report.fidelity
     if fidelity.max_abs_levels and fidelity.psnr_db and fidelity.ssim:
         lines.append(

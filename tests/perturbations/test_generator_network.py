@@ -78,7 +78,7 @@ def test_refuses_what_does_not_fit() -> None:
     network = silent(2, 1, 2)
     with pytest.raises(ValueError, match="3 strengths, but there are 2 classes"):
         network.keep(0.5, strengths=(1.0, 1.0, 1.0), opposed_channels=False)
-    with pytest.raises(ValueError, match="share=1.5: patterns keep from 0 to 1"):
+    with pytest.raises(ValueError, match=r"share=1\.5: patterns keep from 0 to 1"):
         network.keep(1.5, strengths=(1.0, 1.0), opposed_channels=False)
     with pytest.raises(BudgetError, match=r"there are stripes for \d+ patterns, not for 500"):
         small_generator(spatial_dims=2, in_channels=1, num_classes=500)

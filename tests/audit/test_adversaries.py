@@ -1,0 +1,149 @@
+"""Victims who take a countermeasure: what they see, what the report says of them, and where none applies."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from monai_unlearnable.audit import Verdict, VictimRecipe, audit_release
+from monai_unlearnable.audit.adversaries import COUNTERMEASURES, adversary_of
+from monai_unlearnable.audit.loading import load_images
+from monai_unlearnable.audit.report import AuditReport, BestAdversary, NotApplied, RecipeOutcome
+from monai_unlearnable.audit.training import TrainingResult, train_victim
+from monai_unlearnable.audit.wording import best_adversary_sentences
+from monai_unlearnable.countermeasures import AdversarialSteps, BitDepth, Grey, JpegRoundTrip
+from monai_unlearnable.errors import NotApplicableError
+from monai_unlearnable.sources import Task, open_source
+from monai_unlearnable.verbs.audit_options import _COUNTERMEASURES
+from tests.audit.tiny import RECIPE, write_release, write_source
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("jpeg:75", {"countermeasure": "JpegRoundTrip", "quality": 75, "subsampling": None}),
+        ("jpeg2000:20", {"countermeasure": "Jpeg2000RoundTrip", "ratio": 20.0}),
+        ("bits:2", {"countermeasure": "BitDepth", "bits": 2}),
+        ("grey", {"countermeasure": "Grey"}),
+        ("low-resolution:0.5", {"countermeasure": "LowResolutionRoundTrip", "factor": 0.5}),
+    ],
+)
+def test_pictures_are_written_and_described(text: str, expected: dict[str, Any]) -> None:
+    victim = adversary_of(RECIPE, text)
+    assert victim.name == f"{RECIPE.name}, {text}" and not victim.is_plain
+    assert victim.describe() == RECIPE.describe() | {"name": victim.name, "pictures": [expected]}
+    both = adversary_of(victim, "bits:3")
+    assert [type(one) for one in both.pictures][-1] is BitDepth and len(both.pictures) == 2
+
+
+def test_adversarial_training_is_a_share_of_the_window() -> None:
+    victim = adversary_of(RECIPE, "adversarial:4/255", dense=True)
+    assert victim.adversarial == AdversarialSteps(radius=8 / 255, steps=7, low=-1.0, high=1.0)
+    assert adversary_of(RECIPE, "adversarial:0.5").adversarial == AdversarialSteps(radius=1, steps=10, low=-1, high=1)
+    assert victim.describe()["adversarial"]["radius"] == pytest.approx(8 / 255) and RECIPE.is_plain
+
+
+def test_the_command_line_knows_the_same_countermeasures() -> None:
+    assert tuple(COUNTERMEASURES) == _COUNTERMEASURES
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("jpeg:x", "countermeasure 'jpeg:x': invalid literal"),
+        ("jpeg:0", "countermeasure 'jpeg:0': quality=0: from 1 to 100"),
+        ("grey:1", "countermeasure 'grey:1' is not understood. Write one of: jpeg:QUALITY"),
+        ("adversarial:2", "the radius 2 is a share of the window, above 0 and at most 1"),
+        ("adversarial:1/0", "countermeasure 'adversarial:1/0'"),
+        ("bits:" + "1" * 30, "its number is too long"),
+        ("magic", "countermeasure 'magic' is not understood"),
+    ],
+)
+def test_what_is_not_understood_says_why(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        adversary_of(RECIPE, text)
+
+
+def test_images_undergo_it_before_anything_else(tmp_path: Path) -> None:
+    source = open_source(write_source(tmp_path / "set.npz"))
+    plain, changed = load_images(source), load_images(source, pictures=[BitDepth(1), JpegRoundTrip(30)])
+    for before, after in zip(plain.images, changed.images, strict=True):
+        expected = JpegRoundTrip(30)(BitDepth(1)(before.numpy()))
+        assert torch.equal(after, torch.as_tensor(expected))
+    assert plain.sha256 != changed.sha256
+
+
+def test_adversarial_training_changes_the_victim_and_not_the_images(tmp_path: Path) -> None:
+    images = load_images(open_source(write_source(tmp_path / "set.npz")))
+    before = images.images.clone()
+    plain = train_victim(RECIPE, images, images, seed=0)
+    hard = train_victim(adversary_of(RECIPE, "adversarial:32/255"), images, images, seed=0)
+    assert torch.equal(images.images, before)
+    assert hard.loss_curve[0] > plain.loss_curve[0]
+    again = train_victim(adversary_of(RECIPE, "adversarial:32/255"), images, images, seed=0)
+    assert replace(again, seconds=0.0) == replace(hard, seconds=0.0)
+
+
+def test_an_audit_with_countermeasures(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "set.npz")
+    release = write_release(tmp_path / "release", source)
+    recipes = [RECIPE, *(adversary_of(RECIPE, one) for one in ("bits:3", "grey"))]
+    report = audit_release(release, clean=source, output=tmp_path / "out", recipes=recipes, seeds=1)
+    assert [one.recipe.name for one in report.outcomes] == [one.name for one in recipes[:2]]
+    assert [one.recipe.name for one in report.not_applied] == [recipes[2].name]
+    content = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert content["not_applied"][0]["reason"] == "Grey: a picture of 1 channel is grey already."
+    best = report.best_adversary
+    assert best is not None and content["best_adversary"]["name"] == best.name
+    page = (tmp_path / "out" / "audit.html").read_text()
+    assert "The best adversary of all is" in page and "Not applicable: " in page
+
+
+def test_an_audit_of_nothing_but_what_does_not_apply_is_refused(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "set.npz")
+    release = write_release(tmp_path / "release", source)
+    with pytest.raises(NotApplicableError, match=r"no victim is left to be trained\. .*, grey: Grey: a picture of 1"):
+        audit_release(release, clean=source, output=tmp_path / "out", recipes=[adversary_of(RECIPE, "grey")], seeds=1)
+
+
+def _outcome(recipe: VictimRecipe, released: list[float], clean: list[float]) -> RecipeOutcome:
+    def runs(scores: list[float]) -> tuple[TrainingResult, ...]:
+        return tuple(TrainingResult(one, one, None, (1.0,), (one,), 1.0) for one in scores)
+
+    return RecipeOutcome(recipe, Task.SINGLE_LABEL, 0.5, tuple(range(len(clean))), runs(released), runs(clean))
+
+
+def _report(*outcomes: RecipeOutcome, not_applied: tuple[NotApplied, ...] = ()) -> AuditReport:
+    nothing: Any = None
+    return AuditReport(
+        Task.SINGLE_LABEL, ("a", "b"), {}, "", nothing, outcomes, nothing, (), {}, not_applied=not_applied
+    )
+
+
+def test_the_best_adversary_is_the_highest_mean_of_those_who_learn() -> None:
+    jpeg, grey = replace(RECIPE, name="j", pictures=(JpegRoundTrip(10),)), replace(RECIPE, name="g", pictures=(Grey(),))
+    report = _report(
+        _outcome(RECIPE, [0.4, 0.5], [0.9, 0.8]),
+        _outcome(jpeg, [0.6, 0.7], [0.7, 0.9]),
+        _outcome(grey, [0.9, 0.9], [0.5, 0.5]),
+        not_applied=(NotApplied(replace(RECIPE, name="n"), "it is a volume."),),
+    )
+    best = report.best_adversary
+    assert best is not None and report.outcomes[2].verdict is Verdict.NO_VERDICT
+    assert (best.name, best.majority) == ("j", 0.5)
+    assert [best.score, best.clean, best.plain] == pytest.approx([0.65, 0.8, 0.85])
+    assert best.regained_share == pytest.approx((0.65 - 0.5) / (0.85 - 0.5))
+    sentences = best_adversary_sentences(report)
+    assert "43% of what plain training on the originals gains" in sentences[0]
+    assert sentences[1] == "Not applicable: n. it is a volume."
+
+
+def test_without_a_victim_that_learns_there_is_no_best_adversary() -> None:
+    report = _report(_outcome(RECIPE, [0.9], [0.5]))
+    assert report.best_adversary is None and best_adversary_sentences(report) == ()
+    assert BestAdversary("a", 0.5, 0.6, 0.5, 0.5).regained_share is None
