@@ -53,14 +53,14 @@ def prepare_kvasir(data: Path, work: Path) -> DataSet:
 
 
 def experiments(big: bool) -> list[Experiment]:
-    """Return every experiment; ``big`` adds a network of another family as a victim, which takes longest."""
-    two = (UNET, OTHER_SIZE)
-    three = (*two, OTHER_NETWORK) if big else two
+    """Return every experiment; ``big`` adds a network of another family and another size as victims of the generator."""
+    other = (OTHER_NETWORK,) if big else ()
+    size = (OTHER_SIZE,) if big else ()
     return [
         Experiment(dataset="kvasir", radius=radius, recipe=recipe, victims=victims, variant=variant)
         for recipe, radius, victims, variant in (
-            (ERROR_MINIMIZING, "8/255", three, ""),
-            (GENERATOR, "8/255", two, ""),
+            (ERROR_MINIMIZING, "8/255", (UNET, OTHER_SIZE, *other), ""),
+            (GENERATOR, "8/255", (UNET, *size), ""),
             (LOCAL, "6/255", (UNET,), LOCAL_NAME),
             (SyntheticRecipe(), "8/255", (UNET,), ""),
         )

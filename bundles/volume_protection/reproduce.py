@@ -57,12 +57,13 @@ def prepare_hippocampus(data: Path, work: Path) -> DataSet:
 
 
 def experiments(big: bool) -> list[Experiment]:
-    """Return every experiment; ``big`` adds a network of another family as a victim, which takes longest."""
+    """Return every experiment; ``big`` adds a network of another family and one of patches as victims."""
     other = (OTHER_NETWORK,) if big else ()
+    patches = (PATCHES,) if big else ()
     return [
         Experiment(dataset="hippocampus", radius="8/255", recipe=recipe, victims=victims, level_size=1)
         for recipe, victims in (
-            (ERROR_MINIMIZING, (UNET, *other, PATCHES)),
+            (ERROR_MINIMIZING, (UNET, *other, *patches)),
             (GENERATOR, (UNET, *other)),
             (SyntheticRecipe(), (UNET,)),
         )
