@@ -53,7 +53,7 @@ def prepare_kvasir(data: Path, work: Path) -> DataSet:
 
 
 def experiments(big: bool) -> list[Experiment]:
-    """Return every experiment; ``big`` adds a network of another family and another size as victims of the generator."""
+    """Return every experiment; ``big`` adds a network of another family, and another size for the generator."""
     other = (OTHER_NETWORK,) if big else ()
     size = (OTHER_SIZE,) if big else ()
     return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from monai_unlearnable.countermeasures import (
     PictureTransform,
 )
 
-__all__ = ["COUNTERMEASURES", "adversary_of"]
+__all__ = ["COUNTERMEASURES", "adversary_of", "with_adversaries"]
 
 COUNTERMEASURES: Mapping[str, str] = MappingProxyType(
     {
@@ -76,6 +76,27 @@ def adversary_of(recipe: VictimRecipe, text: str, *, dense: bool = False) -> Vic
     except (ValueError, ZeroDivisionError, OverflowError) as error:
         raise ValueError(f"countermeasure {text!r}: {error}") from error
     raise ValueError(f"countermeasure {text!r} is not understood. Write one of: {known}.")
+
+
+def with_adversaries(
+    recipes: Sequence[VictimRecipe], countermeasures: Sequence[str], *, dense: bool
+) -> tuple[VictimRecipe, ...]:
+    """Return victims, and each of them once more for every countermeasure.
+
+    Args:
+        recipes: the victims.
+        countermeasures: each one of :data:`COUNTERMEASURES`; what is there twice counts once.
+        dense: whether labels are masks.
+
+    Raises:
+        ValueError: one of them is not understood.
+
+    Example:
+        >>> [one.name for one in with_adversaries([VictimRecipe()], ["grey", "bits:2"], dense=False)]
+        ['small_resnet', 'small_resnet, grey', 'small_resnet, bits:2']
+    """
+    kinds = dict.fromkeys(countermeasures)
+    return (*recipes, *(adversary_of(one, kind, dense=dense) for kind in kinds for one in recipes))
 
 
 def _steps(number: str, *, dense: bool) -> AdversarialSteps:

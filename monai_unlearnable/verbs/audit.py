@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from monai_unlearnable.audit import VictimRecipe, adam_optimizer, audit_release
-from monai_unlearnable.audit.adversaries import adversary_of
+from monai_unlearnable.audit.adversaries import adversary_of, with_adversaries
 from monai_unlearnable.audit.output import check_outside, claim_output
 from monai_unlearnable.audit.pairing import AuditData, open_data
 from monai_unlearnable.audit.victims import DENSE_RECIPE
@@ -71,7 +71,8 @@ def run_audit(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
     except ReleaseError as error:
         parser.error(str(error))
     names = {} if options.ledger is None else original_ids(options.ledger)
-    victims = _with_adversaries(_fitted_victims(options, parser, names), options)
+    plain = _fitted_victims(options, parser, names)
+    victims = with_adversaries(plain, options.countermeasure, dense=plain[0].name in DENSE_VICTIMS)
     with ProgressBars(quiet=options.quiet).epochs("auditing") as show, errors_name(options.output):
         report = audit_release(
             options.release,
@@ -90,13 +91,6 @@ def run_audit(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
     text = (options.output / "audit.json").read_text(encoding="utf-8").strip()
     print(text if options.json else describe_audit(report, options.output))
     return 0 if report.held else 1
-
-
-def _with_adversaries(victims: tuple[VictimRecipe, ...], options: argparse.Namespace) -> tuple[VictimRecipe, ...]:
-    """Add every victim once more for each countermeasure."""
-    kinds = dict.fromkeys(options.countermeasure)
-    adversaries = (adversary_of(one, kind, dense=one.name in DENSE_VICTIMS) for kind in kinds for one in victims)
-    return (*victims, *adversaries)
 
 
 def choose_victims(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from monai_unlearnable.audit import VictimRecipe, audit_release
+from monai_unlearnable.audit.adversaries import adversary_of
 from monai_unlearnable.networks import standard_densenet121
 from monai_unlearnable.workflows import SyntheticRecipe, protect
 from tests.bundles.running import make_workflow, run_bundle
@@ -51,3 +52,11 @@ def test_second_family_is_added() -> None:
         VictimRecipe(),
         VictimRecipe(name="densenet121", network=standard_densenet121, image_size_px=32),
     ]
+
+
+def test_countermeasures_are_more_victims() -> None:
+    parser = make_workflow("audit").parser
+    parser["countermeasures"] = ["grey", "jpeg:50"]
+    recipes = parser.get_parsed_content("report#recipes")
+    expected = (VictimRecipe(), *(adversary_of(VictimRecipe(), one) for one in ("grey", "jpeg:50")))
+    assert [one.describe() for one in recipes] == [one.describe() for one in expected]
