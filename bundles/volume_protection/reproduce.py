@@ -29,7 +29,7 @@ from monai_unlearnable.workflows import ErrorMinimizingRecipe, GeneratorRecipe, 
 DOCS = Path(__file__).parent / "docs"
 PROTECTED, TESTED = slice(0, 200), slice(220, 260)
 
-UNET = replace(default_recipe(Task.SEGMENTATION), name="unet, whole volumes", epochs=6, shift=False)
+UNET = replace(default_recipe(Task.SEGMENTATION), name="unet, whole volumes", epochs=10, shift=False)
 SEGRESNET = partial(small_segresnet, init_filters=4, blocks_down=(1, 1, 1, 2))
 OTHER_NETWORK = replace(UNET, name="segresnet, whole volumes", network=SEGRESNET)
 PATCHES = replace(UNET, name="unet, patches of 32 voxels", patch_size_px=32)
