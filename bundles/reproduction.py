@@ -210,6 +210,18 @@ def write_results(results: Sequence[dict[str, Any]], file: Path) -> None:
     file.write_text(json.dumps(slim, indent=1, sort_keys=True) + "\n")
 
 
+def publish_in_docs(
+    folder: Path, table: Callable[[Sequence[dict[str, Any]]], str]
+) -> Callable[[Sequence[dict[str, Any]]], None]:
+    """Return what writes a bundle's docs/results.json and puts the table between the markers of its docs/README.md."""
+
+    def publish(results: Sequence[dict[str, Any]]) -> None:
+        write_results(results, folder / "docs" / "results.json")
+        splice(folder / "docs" / "README.md", table(results))
+
+    return publish
+
+
 def splice(path: Path, text: str) -> None:
     """Replace what stands between the two markers of a Markdown file."""
     start, end = "<!-- figures -->", "<!-- end of figures -->"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the bundles share how figures are made
-from reproduction import Bundle, DataSet, Experiment, main, proof_line, splice, write_results
+from reproduction import Bundle, DataSet, Experiment, main, proof_line, publish_in_docs
 
 from monai_unlearnable.audit import default_recipe
 from monai_unlearnable.dense_networks import small_segresnet
@@ -25,7 +25,7 @@ from monai_unlearnable.perturbations import AtMost, Structures
 from monai_unlearnable.sources import Task
 from monai_unlearnable.workflows import ErrorMinimizingRecipe, GeneratorRecipe, SyntheticRecipe
 
-DOCS = Path(__file__).parent / "docs"
+FOLDER = Path(__file__).parent
 PROTECTED, TESTED = range(1, 801), range(901, 1001)
 
 UNET = replace(default_recipe(Task.SEGMENTATION), name="unet, 128 px", epochs=12, batch_size=8, image_size_px=128)
@@ -98,19 +98,13 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def publish(results: Sequence[dict[str, Any]]) -> None:
-    """Write docs/results.json and put the table between the markers of docs/README.md."""
-    write_results(results, DOCS / "results.json")
-    splice(DOCS / "README.md", table(results))
-
-
 BUNDLE = Bundle(
-    folder=Path(__file__).parent,
+    folder=FOLDER,
     description=__doc__ or "",
     datasets={"kvasir": prepare_kvasir},
     experiments=experiments,
     table=table,
-    publish=publish,
+    publish=publish_in_docs(FOLDER, table),
 )
 
 if __name__ == "__main__":

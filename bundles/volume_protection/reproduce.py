@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the bundles share how figures are made
-from reproduction import Bundle, DataSet, Experiment, main, proof_line, splice, write_results
+from reproduction import Bundle, DataSet, Experiment, main, proof_line, publish_in_docs
 
 from monai_unlearnable.audit import default_recipe
 from monai_unlearnable.dense_networks import small_segresnet
 from monai_unlearnable.sources import Task
 from monai_unlearnable.workflows import ErrorMinimizingRecipe, GeneratorRecipe, SyntheticRecipe
 
-DOCS = Path(__file__).parent / "docs"
+FOLDER = Path(__file__).parent
 PROTECTED, TESTED = slice(0, 200), slice(220, 260)
 
 UNET = replace(default_recipe(Task.SEGMENTATION), name="unet, whole volumes", epochs=10, shift=False)
@@ -95,19 +95,13 @@ def _span(values: Sequence[float]) -> str:
     return f"{sum(values) / len(values):.3f} ({min(values):.3f}-{max(values):.3f})"
 
 
-def publish(results: Sequence[dict[str, Any]]) -> None:
-    """Write docs/results.json and put the table between the markers of docs/README.md."""
-    write_results(results, DOCS / "results.json")
-    splice(DOCS / "README.md", table(results))
-
-
 BUNDLE = Bundle(
-    folder=Path(__file__).parent,
+    folder=FOLDER,
     description=__doc__ or "",
     datasets={"hippocampus": prepare_hippocampus},
     experiments=experiments,
     table=table,
-    publish=publish,
+    publish=publish_in_docs(FOLDER, table),
 )
 
 if __name__ == "__main__":
