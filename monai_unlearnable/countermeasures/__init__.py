@@ -13,6 +13,7 @@ from monai_unlearnable.countermeasures.dictionary import (
 )
 from monai_unlearnable.countermeasures.levels import BitDepth, Grey
 from monai_unlearnable.countermeasures.resolution import LowResolutionRoundTrip
+from monai_unlearnable.countermeasures.worst_of import WorstAugmentation, strong_augmentations
 
 __all__ = [
     "AdversarialSteps",
@@ -29,4 +30,6 @@ __all__ = [
     "LowResolutionRoundTripd",
     "PictureTransform",
     "PictureTransformd",
+    "WorstAugmentation",
+    "strong_augmentations",
 ]

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
-from monai.data import MetaTensor
-from torch import Tensor, nn
 
 from monai_unlearnable.countermeasures.adversarial import AdversarialSteps
-from monai_unlearnable.types import Images
+from monai_unlearnable.countermeasures.trainers import frozen, images_of, loss_of, random_of
 
 __all__ = ["AdversarialTraining"]
 
@@ -64,60 +60,19 @@ class AdversarialTraining:
         Raises:
             ValueError: the batch is no dictionary with images under the key.
         """
+        images = images_of(engine, self.image_key)
         batch = engine.state.batch
-        if not isinstance(batch, Mapping) or not isinstance(batch.get(self.image_key), Tensor):
-            raise ValueError(
-                f"a batch holds no tensor {self.image_key!r}: adversarial training needs dictionaries with images; "
-                "name their key (image_key)."
-            )
-        images = batch[self.image_key]
-        random = torch.Generator().manual_seed((self.seed * 1_000_003 + engine.state.iteration) % 2**63)
+        random = random_of(engine, seed=self.seed)
         chosen = torch.randperm(len(images), generator=random)[: max(1, round(self.share * len(images)))]
-        adversarial = self._adversarial(engine, batch, random)
+        with frozen(engine):
+            inputs, loss = loss_of(engine, batch)
+            share = self._share_of_radius(engine)
+            adversarial = self.steps(inputs, loss, share_of_radius=share, generator=random)
         replaced = images.clone()
         replaced[chosen] = adversarial[chosen.to(adversarial.device)].to(device=images.device, dtype=images.dtype)
         engine.state.batch = {**batch, self.image_key: replaced}
-
-    def _adversarial(self, engine: Any, batch: Any, random: torch.Generator) -> Images:
-        prepared = engine.prepare_batch(batch, engine.state.device, engine.non_blocking, **engine.to_kwargs)
-        inputs, targets, *more = prepared
-        args, kwargs = more if more else ((), {})
-
-        def loss(images: Images) -> Tensor:
-            value: Tensor = engine.loss_function(engine.inferer(images, engine.network, *args, **kwargs), targets)
-            # Half-precision gradients of a mean over many voxels would vanish; only their direction counts.
-            return _plain(value).mean() * (engine.scaler.get_scale() if _is_scaled(engine) else 1.0)
-
-        with _frozen(engine.network), torch.autocast("cuda", enabled=_is_scaled(engine), **engine.amp_kwargs):
-            share = self._share_of_radius(engine)
-            return self.steps(_plain(inputs), loss, share_of_radius=share, generator=random)
 
     def _share_of_radius(self, engine: Any) -> float:
         length = engine.state.epoch_length or 1
         whole = self.warm_up_epochs * length
         return min(1.0, engine.state.iteration / whole) if whole else 1.0
-
-
-@contextmanager
-def _frozen(network: nn.Module) -> Iterator[None]:
-    """Keep a network's weights, statistics and modes as they are."""
-    modes = [(module, module.training) for module in network.modules()]
-    needed = [(weight, weight.requires_grad) for weight in network.parameters()]
-    network.eval()
-    for weight, _ in needed:
-        weight.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for weight, required in needed:
-            weight.requires_grad_(required)
-        for module, training in modes:
-            module.training = training
-
-
-def _is_scaled(engine: Any) -> bool:
-    return bool(engine.amp and engine.scaler is not None)
-
-
-def _plain(values: Tensor) -> Tensor:
-    return values.as_tensor() if isinstance(values, MetaTensor) else values

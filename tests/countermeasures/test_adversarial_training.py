@@ -44,9 +44,7 @@ def items(dimensions: int, *, dense: bool, count: int = 6) -> list[dict[str, Any
     return made
 
 
-def trainer_of(
-    network: nn.Module, data: Any, loss: Any, handler: AdversarialTraining | None, **options: Any
-) -> SupervisedTrainer:
+def trainer_of(network: nn.Module, data: Any, loss: Any, handler: Any, **options: Any) -> SupervisedTrainer:
     return SupervisedTrainer(
         device=torch.device("cpu"),
         max_epochs=2,
@@ -202,5 +200,5 @@ def test_refuses_settings_and_other_batches() -> None:
     with pytest.raises(ValueError, match="warm_up_epochs=-1: counts epochs"):
         AdversarialTraining(STEPS, warm_up_epochs=-1)
     handler = AdversarialTraining(STEPS, image_key="picture")
-    with pytest.raises(ValueError, match="a batch holds no tensor 'picture': adversarial training needs dictionaries"):
+    with pytest.raises(ValueError, match="a batch holds no tensor 'picture': this handler needs dictionaries"):
         trainer_of(label_network(2), Dataset(items(2, dense=False)), nn.CrossEntropyLoss(), handler).run()
