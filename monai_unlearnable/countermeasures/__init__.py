@@ -12,6 +12,7 @@ from monai_unlearnable.countermeasures.dictionary import (
     LowResolutionRoundTripd,
 )
 from monai_unlearnable.countermeasures.levels import BitDepth, Grey
+from monai_unlearnable.countermeasures.projection import OrthogonalProjection
 from monai_unlearnable.countermeasures.resolution import LowResolutionRoundTrip
 from monai_unlearnable.countermeasures.worst_of import WorstAugmentation, strong_augmentations
 
@@ -28,6 +29,7 @@ __all__ = [
     "JpegRoundTripd",
     "LowResolutionRoundTrip",
     "LowResolutionRoundTripd",
+    "OrthogonalProjection",
     "PictureTransform",
     "PictureTransformd",
     "WorstAugmentation",
