@@ -11,10 +11,13 @@ from monai_unlearnable.audit.victims import VictimRecipe
 from monai_unlearnable.countermeasures import (
     AdversarialSteps,
     BitDepth,
+    Blurred,
+    GammaChanged,
     Grey,
     Jpeg2000RoundTrip,
     JpegRoundTrip,
     LowResolutionRoundTrip,
+    MedianFiltered,
     PictureTransform,
 )
 
@@ -26,6 +29,9 @@ COUNTERMEASURES: Mapping[str, str] = MappingProxyType(
         "jpeg2000:RATIO": "through a JPEG 2000 file so many times smaller than its pixels",
         "bits:BITS": "keeps so many bits of each pixel, 1 to 7",
         "grey": "colour pictures lose their colours",
+        "blur:SIGMA": "a Gaussian of so many pixels",
+        "median:RADIUS": "the median of so many pixels around",
+        "gamma:GAMMA": "levels are raised to a power",
         "low-resolution:FACTOR": "images are made smaller by this factor and enlarged again",
         "adversarial:RADIUS": "adversarial training: 10 steps (7 of masks) in a ball of RADIUS of the window, as 4/255",
     }
@@ -61,6 +67,9 @@ def adversary_of(recipe: VictimRecipe, text: str, *, dense: bool = False) -> Vic
         "jpeg": lambda one: JpegRoundTrip(int(one)),
         "jpeg2000": lambda one: Jpeg2000RoundTrip(float(one)),
         "bits": lambda one: BitDepth(int(one)),
+        "blur": lambda one: Blurred(float(one)),
+        "median": lambda one: MedianFiltered(int(one)),
+        "gamma": lambda one: GammaChanged(float(one)),
         "low-resolution": lambda one: LowResolutionRoundTrip(float(one)),
     }
     known = ", ".join(COUNTERMEASURES)

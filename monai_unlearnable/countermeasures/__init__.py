@@ -6,11 +6,15 @@ from monai_unlearnable.countermeasures.base import PictureTransform, PictureTran
 from monai_unlearnable.countermeasures.compression import Jpeg2000RoundTrip, JpegRoundTrip
 from monai_unlearnable.countermeasures.dictionary import (
     BitDepthd,
+    Blurredd,
+    GammaChangedd,
     Greyd,
     Jpeg2000RoundTripd,
     JpegRoundTripd,
     LowResolutionRoundTripd,
+    MedianFilteredd,
 )
+from monai_unlearnable.countermeasures.filters import Blurred, GammaChanged, MedianFiltered
 from monai_unlearnable.countermeasures.levels import BitDepth, Grey
 from monai_unlearnable.countermeasures.projection import OrthogonalProjection
 from monai_unlearnable.countermeasures.resolution import LowResolutionRoundTrip
@@ -21,6 +25,10 @@ __all__ = [
     "AdversarialTraining",
     "BitDepth",
     "BitDepthd",
+    "Blurred",
+    "Blurredd",
+    "GammaChanged",
+    "GammaChangedd",
     "Grey",
     "Greyd",
     "Jpeg2000RoundTrip",
@@ -29,6 +37,8 @@ __all__ = [
     "JpegRoundTripd",
     "LowResolutionRoundTrip",
     "LowResolutionRoundTripd",
+    "MedianFiltered",
+    "MedianFilteredd",
     "OrthogonalProjection",
     "PictureTransform",
     "PictureTransformd",

@@ -6,10 +6,20 @@ from monai.config import KeysCollection
 
 from monai_unlearnable.countermeasures.base import PictureTransformd
 from monai_unlearnable.countermeasures.compression import Jpeg2000RoundTrip, JpegRoundTrip
+from monai_unlearnable.countermeasures.filters import Blurred, GammaChanged, MedianFiltered
 from monai_unlearnable.countermeasures.levels import BitDepth, Grey
 from monai_unlearnable.countermeasures.resolution import LowResolutionRoundTrip
 
-__all__ = ["BitDepthd", "Greyd", "Jpeg2000RoundTripd", "JpegRoundTripd", "LowResolutionRoundTripd"]
+__all__ = [
+    "BitDepthd",
+    "Blurredd",
+    "GammaChangedd",
+    "Greyd",
+    "Jpeg2000RoundTripd",
+    "JpegRoundTripd",
+    "LowResolutionRoundTripd",
+    "MedianFilteredd",
+]
 
 
 class JpegRoundTripd(PictureTransformd):
@@ -82,3 +92,42 @@ class LowResolutionRoundTripd(PictureTransformd):
 
     def __init__(self, keys: KeysCollection, factor: float = 0.5, *, allow_missing_keys: bool = False) -> None:
         super().__init__(keys, LowResolutionRoundTrip(factor), allow_missing_keys)
+
+
+class Blurredd(PictureTransformd):
+    """Dictionary form of :class:`Blurred`.
+
+    Args:
+        keys: of the images.
+        sigma_px: see :class:`Blurred`.
+        allow_missing_keys: skip images that a dictionary does not have.
+    """
+
+    def __init__(self, keys: KeysCollection, sigma_px: float = 1.0, *, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, Blurred(sigma_px), allow_missing_keys)
+
+
+class MedianFilteredd(PictureTransformd):
+    """Dictionary form of :class:`MedianFiltered`.
+
+    Args:
+        keys: of the images.
+        radius_px: see :class:`MedianFiltered`.
+        allow_missing_keys: skip images that a dictionary does not have.
+    """
+
+    def __init__(self, keys: KeysCollection, radius_px: int = 1, *, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, MedianFiltered(radius_px), allow_missing_keys)
+
+
+class GammaChangedd(PictureTransformd):
+    """Dictionary form of :class:`GammaChanged`.
+
+    Args:
+        keys: of the images.
+        gamma: see :class:`GammaChanged`.
+        allow_missing_keys: skip images that a dictionary does not have.
+    """
+
+    def __init__(self, keys: KeysCollection, gamma: float, *, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, GammaChanged(gamma), allow_missing_keys)

@@ -16,6 +16,9 @@ _COUNTERMEASURES = (
     "jpeg2000:RATIO",
     "bits:BITS",
     "grey",
+    "blur:SIGMA",
+    "median:RADIUS",
+    "gamma:GAMMA",
     "low-resolution:FACTOR",
     "adversarial:RADIUS",
 )

@@ -30,6 +30,9 @@ from tests.audit.tiny import RECIPE, write_release, write_source
         ("jpeg2000:20", {"countermeasure": "Jpeg2000RoundTrip", "ratio": 20.0}),
         ("bits:2", {"countermeasure": "BitDepth", "bits": 2}),
         ("grey", {"countermeasure": "Grey"}),
+        ("blur:1.5", {"countermeasure": "Blurred", "sigma_px": 1.5}),
+        ("median:2", {"countermeasure": "MedianFiltered", "radius_px": 2}),
+        ("gamma:0.5", {"countermeasure": "GammaChanged", "gamma": 0.5}),
         ("low-resolution:0.5", {"countermeasure": "LowResolutionRoundTrip", "factor": 0.5}),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,10 @@ from skimage.transform import resize
 from monai_unlearnable.countermeasures import (
     BitDepth,
     BitDepthd,
+    Blurred,
+    Blurredd,
+    GammaChanged,
+    GammaChangedd,
     Grey,
     Greyd,
     Jpeg2000RoundTrip,
@@ -27,6 +33,8 @@ from monai_unlearnable.countermeasures import (
     JpegRoundTripd,
     LowResolutionRoundTrip,
     LowResolutionRoundTripd,
+    MedianFiltered,
+    MedianFilteredd,
     PictureTransform,
 )
 from monai_unlearnable.errors import NotApplicableError
@@ -37,6 +45,9 @@ ALL: dict[str, tuple[PictureTransform, Any]] = {
     "jpeg 2000": (Jpeg2000RoundTrip(20), Jpeg2000RoundTripd("image", 20)),
     "bits": (BitDepth(2), BitDepthd("image", 2)),
     "grey": (Grey(), Greyd("image")),
+    "blur": (Blurred(1.0), Blurredd("image", 1.0)),
+    "median": (MedianFiltered(1), MedianFilteredd("image", 1)),
+    "gamma": (GammaChanged(0.5), GammaChangedd("image", 0.5)),
     "half": (LowResolutionRoundTrip(0.5), LowResolutionRoundTripd("image", 0.5)),
 }
 # Annex K of ITU-T T.81, table K.1.
@@ -132,6 +143,33 @@ def test_half_resolution_is_area_means_enlarged_linearly(shape: tuple[int, ...])
         np.testing.assert_allclose(after, expected, atol=0.02)
 
 
+def slow_blur(image: NDArray[np.float32], sigma_px: float) -> NDArray[np.float64]:
+    """Weigh neighbours by the Gaussian's integral over each pixel, one axis after the other."""
+    reach = 2
+    edges = [math.erf((at - 0.5) / sigma_px / math.sqrt(2)) for at in range(-reach, reach + 2)]
+    weights = np.diff(edges) / np.sum(np.diff(edges))
+    found = image.astype(float)
+    for axis in range(1, image.ndim):
+        shifted = [np.roll(found, step, axis) * weight for step, weight in enumerate(weights, start=-reach)]
+        found = np.sum(shifted, axis=0)
+    return found
+
+
+@pytest.mark.parametrize("shape", [(3, 12, 9), (1, 7, 8, 6)])
+def test_filters_are_what_their_definitions_say(shape: tuple[int, ...]) -> None:
+    image = picture(*shape).astype(np.float32)
+    inside = (slice(None), *[slice(2, -2)] * (image.ndim - 1))
+    np.testing.assert_allclose(Blurred(0.5)(image)[inside], slow_blur(image, 0.5)[inside], atol=0.05)
+    medians = MedianFiltered(1)(image)
+    for place in itertools.product(*[range(1, size - 1) for size in shape[1:]]):
+        around = (slice(None), *[slice(one - 1, one + 2) for one in place])
+        np.testing.assert_array_equal(
+            medians[(slice(None), *place)], np.median(image[around].reshape(len(image), -1), 1)
+        )
+    low, width = image.min(), image.max() - image.min()
+    np.testing.assert_allclose(GammaChanged(0.5)(image), ((image - low) / width) ** 0.5 * width + low, atol=0.01)
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_one_image_in_one_of_its_kind_out(name: str) -> None:
     transform, dictionary = ALL[name]
@@ -147,7 +185,7 @@ def test_one_image_in_one_of_its_kind_out(name: str) -> None:
     item = {"image": image.astype(np.float32), "other": 3}
     result = Compose([dictionary])(item)
     assert result["other"] == 3 and result["image"].dtype == np.float32
-    assert np.abs(result["image"] - expected.astype(float)).max() <= (0.5 if name == "half" else 0)
+    assert np.abs(result["image"] - expected.astype(float)).max() <= (0.5 if name in ("half", "blur", "gamma") else 0)
     assert (item["image"] == image).all()
     with pytest.raises(KeyError):
         dictionary({"other": 3})
@@ -182,6 +220,9 @@ def test_grey_pictures_are_grey_already_and_flat_arrays_no_images() -> None:
         (lambda: JpegRoundTrip(50, subsampling=3), "subsampling=3: choose 0, 1, 2 or None"),
         (lambda: Jpeg2000RoundTrip(0.5), "ratio=0.5: at least 1"),
         (lambda: BitDepth(8), "bits=8: from 1 to 7"),
+        (lambda: Blurred(0), "sigma_px=0: must be positive"),
+        (lambda: MedianFiltered(0), "radius_px=0: at least 1"),
+        (lambda: GammaChanged(-1), "gamma=-1: must be positive"),
         (lambda: LowResolutionRoundTrip(1), "factor=1: above 0 and below 1"),
     ],
 )
