@@ -60,8 +60,8 @@ def draw_overlays(data: AuditData, outcome: RecipeOutcome) -> tuple[Overlay, ...
     if outcome.task is not Task.SEGMENTATION:
         return ()
     kept = tuple(zip(outcome.released[0].predictions, outcome.clean[0].predictions, strict=True))
-    # With all of them, because patches are cut from images with a border up to the largest one.
-    indices = data.test_indices if outcome.recipe.patch_size_px is not None else data.test_indices[: len(kept)]
+    # On their own grid with all of them, because images of several sizes get a border up to the largest one.
+    indices = data.test_indices if outcome.recipe.image_size_px is None else data.test_indices[: len(kept)]
     seen = load_seen(data.test, recipe=outcome.recipe, indices=indices, class_names=data.clean.class_names)
     found = []
     for number, (released, clean) in enumerate(kept):

@@ -185,12 +185,18 @@ def test_a_border_is_the_same_on_both_sides() -> None:
     ]
 
 
-def test_an_audit_of_volumes_of_several_sizes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("patch_size_px", [16, None])
+def test_an_audit_of_volumes_of_several_sizes(
+    patch_size_px: int | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     clean, released = several_sizes(6, seed=0, dims=3), several_sizes(6, seed=0, dims=3)
     released.images = [one + np.uint8(1) for one in released.images]
     pairs = tuple((index, index) for index in range(6))
-    data = AuditData(released, clean, several_sizes(2, seed=1, dims=3), pairs, pairs, (0, 1), "made-up test images")
+    # The last one is larger than those that are drawn.
+    test, large = several_sizes(5, seed=1, dims=3), discs(1, seed=9, dims=3, size_px=40)
+    test = MaskSource([*test.images, large[0][0]], [*test.masks, large[1][0]])
+    data = AuditData(released, clean, test, pairs, pairs, tuple(range(6)), "made-up test images")
     monkeypatch.setattr(run, "open_data", lambda *_, **__: data)
-    recipe = replace(PATCHES, epochs=1, batch_size=2)
+    recipe = replace(PATCHES, epochs=1, batch_size=2, patch_size_px=patch_size_px)
     report = audit_release("r", clean="c", output=tmp_path / "audit", recipes=[recipe], seeds=1)
-    assert report.outcomes[0].recipe.patch_size_px == 16
+    assert report.outcomes[0].recipe.patch_size_px == patch_size_px
