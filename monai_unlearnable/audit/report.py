@@ -217,6 +217,7 @@ class AuditReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values that the shipped schema accepts."""
+        best = self.best_adversary
         content = {
             "schema_version": SCHEMA_VERSION,
             "held": self.held,
@@ -228,7 +229,7 @@ class AuditReport:
             "release": asdict(self.facts),
             "recipes": [one.to_json() for one in self.outcomes],
             "not_applied": [one.to_json() for one in self.not_applied],
-            "best_adversary": None if self.best_adversary is None else self.best_adversary.to_json(),
+            "best_adversary": None if best is None else best.to_json(),
             "fidelity": asdict(self.fidelity),
             "checks": [asdict(one) for one in self.checks],
             "machine": dict(self.machine),

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from monai_unlearnable.errors import NotApplicableError
 
-__all__ = ["PictureTransform", "PictureTransformd", "as_batch", "require_bytes"]
+__all__ = ["PictureTransform", "PictureTransformd", "as_image", "require_bytes"]
 
 
 class PictureTransform(Transform):
@@ -25,8 +25,6 @@ class PictureTransform(Transform):
     The result has the type of the given image (``MetaTensor`` with its meta data, tensor or array), its dtype and
     shape; whole levels are rounded and cut to the range of their type.
     """
-
-    backend = Transform.backend
 
     def __call__(self, img: Any) -> Any:
         """Return the changed image.
@@ -102,6 +100,6 @@ def require_bytes(levels: NDArray[Any], *, name: str) -> NDArray[np.uint8]:
     return bytes_
 
 
-def as_batch(levels: NDArray[Any]) -> Tensor:
-    """Return ``(1, channel, *space)``, float32."""
-    return torch.from_numpy(levels.astype(np.float32))[None]
+def as_image(levels: NDArray[Any]) -> Tensor:
+    """Return the same levels as a tensor, float32."""
+    return torch.from_numpy(levels.astype(np.float32))

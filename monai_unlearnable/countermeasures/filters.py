@@ -8,7 +8,7 @@ import numpy as np
 from monai.transforms import AdjustContrast, GaussianSmooth, MedianSmooth
 from numpy.typing import NDArray
 
-from monai_unlearnable.countermeasures.base import PictureTransform, as_batch
+from monai_unlearnable.countermeasures.base import PictureTransform, as_image
 
 __all__ = ["Blurred", "GammaChanged", "MedianFiltered"]
 
@@ -30,7 +30,7 @@ class Blurred(PictureTransform):
 
     def change(self, levels: NDArray[Any]) -> NDArray[Any]:
         """Return the blurred image; see :meth:`PictureTransform.change`."""
-        return np.asarray(GaussianSmooth(sigma=self.sigma_px)(as_batch(levels)[0]))
+        return np.asarray(GaussianSmooth(sigma=self.sigma_px)(as_image(levels)))
 
 
 class MedianFiltered(PictureTransform):
@@ -50,7 +50,7 @@ class MedianFiltered(PictureTransform):
 
     def change(self, levels: NDArray[Any]) -> NDArray[Any]:
         """Return the filtered image; see :meth:`PictureTransform.change`."""
-        return np.asarray(MedianSmooth(radius=self.radius_px)(as_batch(levels)[0]))
+        return np.asarray(MedianSmooth(radius=self.radius_px)(as_image(levels)))
 
 
 class GammaChanged(PictureTransform):
@@ -70,4 +70,4 @@ class GammaChanged(PictureTransform):
 
     def change(self, levels: NDArray[Any]) -> NDArray[Any]:
         """Return the image with another contrast; see :meth:`PictureTransform.change`."""
-        return np.asarray(AdjustContrast(gamma=self.gamma)(as_batch(levels)[0]))
+        return np.asarray(AdjustContrast(gamma=self.gamma)(as_image(levels)))

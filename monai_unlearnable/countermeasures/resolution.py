@@ -8,7 +8,7 @@ import numpy as np
 from monai.transforms import Resize
 from numpy.typing import NDArray
 
-from monai_unlearnable.countermeasures.base import PictureTransform, as_batch
+from monai_unlearnable.countermeasures.base import PictureTransform, as_image
 
 __all__ = ["LowResolutionRoundTrip"]
 
@@ -35,7 +35,7 @@ class LowResolutionRoundTrip(PictureTransform):
 
     def change(self, levels: NDArray[Any]) -> NDArray[Any]:
         """Return the blurred image; see :meth:`PictureTransform.change`."""
-        image, space = as_batch(levels)[0], levels.shape[1:]
+        image, space = as_image(levels), levels.shape[1:]
         small = Resize([max(1, round(self.factor * one)) for one in space], mode="area")(image)
         mode = "bilinear" if len(space) == 2 else "trilinear"
         return np.asarray(Resize(space, mode=mode)(small))

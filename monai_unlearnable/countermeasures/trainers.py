@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from monai_unlearnable.types import Images
 
-__all__ = ["as_plain", "frozen", "images_of", "is_scaled", "loss_of", "random_of"]
+__all__ = ["frozen", "images_of", "loss_of", "random_of"]
 
 
 def images_of(engine: Any, key: str) -> Tensor:
@@ -42,13 +42,13 @@ def loss_of(engine: Any, batch: Mapping[Any, Any]) -> tuple[Images, Callable[[Im
     """
     inputs, targets, *more = engine.prepare_batch(batch, engine.state.device, engine.non_blocking, **engine.to_kwargs)
     args, kwargs = more if more else ((), {})
-    scale = engine.scaler.get_scale() if is_scaled(engine) else 1.0
+    scale = engine.scaler.get_scale() if _is_scaled(engine) else 1.0
 
     def loss(images: Images) -> Tensor:
         value: Tensor = engine.loss_function(engine.inferer(images, engine.network, *args, **kwargs), targets)
-        return as_plain(value).mean() * scale
+        return _plain(value).mean() * scale
 
-    return as_plain(inputs), loss
+    return _plain(inputs), loss
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def frozen(engine: Any) -> Iterator[None]:
     for weight, _ in needed:
         weight.requires_grad_(False)
     try:
-        with torch.autocast("cuda", enabled=is_scaled(engine), **engine.amp_kwargs):
+        with torch.autocast("cuda", enabled=_is_scaled(engine), **engine.amp_kwargs):
             yield
     finally:
         for weight, required in needed:
@@ -70,11 +70,11 @@ def frozen(engine: Any) -> Iterator[None]:
             module.training = training
 
 
-def is_scaled(engine: Any) -> bool:
+def _is_scaled(engine: Any) -> bool:
     """Whether a trainer works in mixed precision."""
     return bool(engine.amp and engine.scaler is not None)
 
 
-def as_plain(values: Tensor) -> Tensor:
+def _plain(values: Tensor) -> Tensor:
     """Return a tensor without meta data."""
     return values.as_tensor() if isinstance(values, MetaTensor) else values

@@ -170,17 +170,19 @@ class RecipeContext:
             num_classes=self.num_classes,
             seed=self.seed,
             patterns=patterns,
-            shares=self.shares(faint_share=faint_share) if patterns.has_faint_class else None,
+            shares=self.shares(faint_share=faint_share, patterns=patterns),
             opposed_channels=self.opposed_channels,
         )
 
-    def shares(self, *, faint_share: float) -> tuple[float, ...] | None:
+    def shares(self, *, faint_share: float, patterns: PatternFamily | None = None) -> tuple[float, ...] | None:
         """Return the share of the radius that each class's pattern uses: fainter for :func:`faint_class`.
 
         Of masks it is the background's that is fainter, so that a model finds no structure in clean images. The classes
         of a multi-label set are its combinations of labels; None where those are too many, or where there is one class
-        only, which no other is fainter than.
+        only, which no other is fainter than, or where the patterns have no faint class.
         """
+        if patterns is not None and not patterns.has_faint_class:
+            return None
         if self.num_classes == 1 and self.source.task is Task.SINGLE_LABEL:
             return None
         if self.source.task is not Task.MULTI_LABEL:

@@ -165,7 +165,7 @@ class GeneratorRecipe(Recipe):
         if not isinstance(network, PatternedGenerator):
             return
         classes = context.num_classes
-        shares = context.shares(faint_share=self.faint_share) if network.patterns.has_faint_class else None
+        shares = context.shares(faint_share=self.faint_share, patterns=network.patterns)
         each = shares if shares is not None and len(shares) == classes else (1.0,) * classes
         network.keep(self.kept_share, strengths=each, opposed_channels=context.opposed_channels)
 
