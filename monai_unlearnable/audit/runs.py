@@ -25,8 +25,8 @@ _TRAINING_VERSION = 1
 """Raised whenever the same recipe, data and seed no longer mean the same training."""
 
 
-def run_key(recipe: VictimRecipe, train: ImageSet, test: ImageSet, *, seed: int) -> str:
-    """Hash everything that decides a training's outcome: data, recipe, seed and versions."""
+def run_key(recipe: VictimRecipe, train: ImageSet, test: ImageSet, *, seed: int, start: ImageSet | None = None) -> str:
+    """Hash everything that decides a training's outcome: data, also that of a pretraining, recipe, seed, versions."""
     facts = {
         "training_version": _TRAINING_VERSION,
         "recipe": recipe.describe(),
@@ -36,6 +36,7 @@ def run_key(recipe: VictimRecipe, train: ImageSet, test: ImageSet, *, seed: int)
         "classes": train.class_count,
         "monai": monai.__version__,
         "torch": torch.__version__,
+        **({} if start is None else {"start": start.sha256}),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

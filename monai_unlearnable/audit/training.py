@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,22 +9,21 @@ from functools import partial
 
 import torch
 from ignite.engine import Engine, Events
-from ignite.metrics import Accuracy, Average, EpochMetric, Metric
+from ignite.metrics import Accuracy, EpochMetric, Metric
 from monai.engines import SupervisedEvaluator, SupervisedTrainer
-from monai.handlers import LrScheduleHandler
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import OneCycleLR
-from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
+from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
-from monai_unlearnable.audit.batches import Batch, WholeBatches
+from monai_unlearnable.audit.batches import WholeBatches
 from monai_unlearnable.audit.dense_scores import DenseScores, mean_image_iou, score_masks
-from monai_unlearnable.audit.dense_training import KEPT_PREDICTIONS, DenseLoss, class_map, looking, predict_masks
+from monai_unlearnable.audit.dense_training import KEPT_PREDICTIONS, class_map, looking, predict_masks
 from monai_unlearnable.audit.loading import ImageSet
 from monai_unlearnable.audit.packed import PackedMap
 from monai_unlearnable.audit.scores import balanced_accuracy, macro_auroc
+from monai_unlearnable.audit.starts import StartingWeights
+from monai_unlearnable.audit.victim_trainer import victim_network, victim_trainer
 from monai_unlearnable.audit.victims import VictimRecipe
-from monai_unlearnable.countermeasures import AdversarialTraining
-from monai_unlearnable.errors import DivergedError, SourceError
+from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.base import Task
 
 __all__ = ["TrainingResult", "train_victim"]
@@ -65,9 +63,10 @@ def train_victim(
     *,
     seed: int,
     device: str | torch.device = "cpu",
+    start: StartingWeights | None = None,
     on_epoch: Callable[[], None] | None = None,
 ) -> TrainingResult:
-    """Train a victim from scratch and score it on the test images after every epoch.
+    """Train a victim and score it on the test images after every epoch.
 
     Every image is normalised as a reader would who has only its file: its window becomes -1 to 1, unclipped. On a CPU
     the same seed gives the same result.
@@ -78,6 +77,7 @@ def train_victim(
         test: clean images that it is scored on.
         seed: of weights, order of images and augmentation.
         device: where to train.
+        start: weights of a victim with ``recipe.start``; None for one who starts from scratch.
         on_epoch: called after every epoch.
 
     Raises:
@@ -89,12 +89,9 @@ def train_victim(
     started = time.perf_counter()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = recipe.network(
-            spatial_dims=train.spatial_dims, in_channels=train.channels, num_classes=train.class_count
-        ).to(device)
-        if train.spatial_dims == 2:  # faster convolutions on a CPU
-            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        trainer, evaluator = _engines(recipe, network, train, test, seed=seed, device=torch.device(device))
+        network = victim_network(recipe, train, device=torch.device(device), start=start)
+        trainer = victim_trainer(recipe, network, train, seed=seed, device=torch.device(device))
+        evaluator = _evaluator(recipe, network, test, device=torch.device(device))
         losses, scores = _run(trainer, evaluator, on_epoch)
         dense, predictions = _masks(recipe, network, test, device=torch.device(device))
     balanced = evaluator.state.metrics.get("balanced_accuracy")
@@ -128,36 +125,6 @@ def _check_sets(recipe: VictimRecipe, train: ImageSet, test: ImageSet) -> None:
             f"test images have size {tuple(test.images.shape[2:])}, training images {tuple(train.images.shape[2:])}; "
             f"give victim {recipe.name!r} an image_size_px."
         )
-
-
-def _engines(
-    recipe: VictimRecipe, network: nn.Module, train: ImageSet, test: ImageSet, *, seed: int, device: torch.device
-) -> tuple[SupervisedTrainer, SupervisedEvaluator]:
-    optimizer = recipe.optimizer(network, learning_rate=recipe.learning_rate)
-    loader = _training_loader(recipe, train, seed=seed)
-    steps = recipe.epochs * len(loader)
-    schedule = OneCycleLR(optimizer, max_lr=recipe.learning_rate, total_steps=steps, cycle_momentum=False)
-    trainer = SupervisedTrainer(
-        device=device,
-        max_epochs=recipe.epochs,
-        train_data_loader=loader,
-        network=network,
-        optimizer=optimizer,
-        loss_function=_loss(recipe, train.task),
-        key_train_metric={"loss": Average(output_transform=_finite_loss)},
-        train_handlers=[
-            LrScheduleHandler(schedule, print_lr=False, epoch_level=False),  # type: ignore[arg-type]
-            *([] if recipe.adversarial is None else [AdversarialTraining(recipe.adversarial, seed=seed)]),
-        ],
-        decollate=False,
-    )
-    return trainer, _evaluator(recipe, network, test, device=device)
-
-
-def _loss(recipe: VictimRecipe, task: Task) -> nn.Module:
-    if task is Task.SEGMENTATION:
-        return DenseLoss(recipe.name)
-    return nn.CrossEntropyLoss() if task is Task.SINGLE_LABEL else nn.BCEWithLogitsLoss()
 
 
 def _evaluation_batch(recipe: VictimRecipe, test: ImageSet) -> int:
@@ -194,18 +161,6 @@ def _run(
 
     trainer.run()
     return losses, scores
-
-
-def _training_loader(recipe: VictimRecipe, train: ImageSet, *, seed: int) -> DataLoader[Batch]:
-    order = torch.Generator().manual_seed(seed)
-    augmentation = torch.Generator().manual_seed(seed + 1) if recipe.augment else None
-    patches = None
-    if recipe.patch_size_px is not None:
-        patches = (recipe.patch_size_px, torch.Generator().manual_seed(seed + 2))
-    batches = WholeBatches(train, generator=augmentation, patches=patches, shift=recipe.shift)
-    # A left-over batch of a few images would give batch normalisation poor statistics.
-    sampler = BatchSampler(RandomSampler(batches, generator=order), min(recipe.batch_size, len(train)), drop_last=True)
-    return DataLoader(batches, sampler=sampler, batch_size=None)
 
 
 def _evaluator(
@@ -245,12 +200,3 @@ def _prediction_and_label(output: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
 def _class_maps(output: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     # Ignite's EpochMetric takes rows; overlaps do not mind where a pixel lies.
     return class_map(output["pred"]).flatten(1), output["label"].to(torch.uint8).flatten(1)
-
-
-def _finite_loss(output: dict[str, Tensor]) -> float:
-    loss = float(output["loss"])
-    if not math.isfinite(loss):
-        raise DivergedError(
-            f"the victim's training loss is {loss}; a score would mean nothing. Give it a lower learning_rate."
-        )
-    return loss

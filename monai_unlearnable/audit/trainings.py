@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeAlias
 
@@ -15,8 +15,10 @@ from monai_unlearnable.audit.report import RecipeOutcome
 from monai_unlearnable.audit.runs import RunFolder, run_key
 from monai_unlearnable.audit.scores import majority_score
 from monai_unlearnable.audit.seen import load_seen
+from monai_unlearnable.audit.starts import StartingWeights, starting_weights
 from monai_unlearnable.audit.training import TrainingResult, train_victim
 from monai_unlearnable.audit.trivial import trivial_scores
+from monai_unlearnable.audit.victim_trainer import fit_victim
 from monai_unlearnable.audit.victims import VictimRecipe
 from monai_unlearnable.sources.base import Task
 
@@ -44,6 +46,7 @@ class Trainings:
     progress: AuditProgress | None
     all_epochs: int
     _done: int = field(default=0, init=False)
+    _starts: dict[str, StartingWeights] = field(default_factory=dict, init=False)
 
     def outcome(self, recipe: VictimRecipe, data: AuditData, seeds: tuple[int, ...]) -> RecipeOutcome:
         """Train one recipe with every seed on released and on clean files.
@@ -58,11 +61,14 @@ class Trainings:
         released = seen(data.release, indices=released_indices)
         clean = seen(data.clean, indices=clean_indices)
         test = seen(data.test, indices=data.test_indices)
+        mixed = recipe.clean_part
+        plain = recipe if recipe.baseline is None else recipe.baseline
         trivial = trivial_scores(test.labels, names) if test.task is Task.SEGMENTATION else ()
         results: dict[str, list[TrainingResult]] = {"released": [], "clean": []}
         for seed in seeds:
-            results["clean"].append(self._one(recipe, clean, test, seed=seed, trained_on="clean"))
-            results["released"].append(self._one(recipe, released, test, seed=seed, trained_on="released"))
+            trained = released if mixed is None else mixed.of(released, clean, seed=seed)
+            results["clean"].append(self._one(plain, clean, test, seed=seed, trained_on="clean"))
+            results["released"].append(self._one(recipe, trained, test, seed=seed, trained_on="released"))
         return RecipeOutcome(
             recipe=recipe,
             task=data.clean.task,
@@ -76,18 +82,28 @@ class Trainings:
     def _one(
         self, recipe: VictimRecipe, train: ImageSet, test: ImageSet, *, seed: int, trained_on: str
     ) -> TrainingResult:
-        key = run_key(recipe, train, test, seed=seed)
+        other = None if recipe.start is None else recipe.start.images_like(train)
+        key = run_key(recipe, train, test, seed=seed, start=other)
         what = f"{recipe.name}, {trained_on} files, seed {seed}"
         result = self.runs.load(key) if self.resume else None
         if result is None:
+            start = None if other is None else self._start(recipe, other, seed=seed)
             result = train_victim(
-                recipe, train, test, seed=seed, device=self.device, on_epoch=lambda: self._tell(what, 1)
+                recipe, train, test, seed=seed, device=self.device, start=start, on_epoch=lambda: self._tell(what, 1)
             )
             about = {"recipe": recipe.describe(), "seed": seed, "trained_on": trained_on}
             self.runs.save(key, result, about=about)
         else:
             self._tell(what, recipe.epochs)
         return result
+
+    def _start(self, recipe: VictimRecipe, other: ImageSet, *, seed: int) -> StartingWeights:
+        """Return what a victim has learnt from other images; its trainings of one seed start from the same weights."""
+        scratch = replace(recipe, name="pretraining", start=None)
+        key = run_key(scratch, other, other, seed=seed)
+        if key not in self._starts:
+            self._starts[key] = starting_weights(fit_victim(scratch, other, seed=seed, device=self.device))
+        return self._starts[key]
 
     def _tell(self, what: str, epochs: int) -> None:
         self._done += epochs

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
+from monai_unlearnable.audit.clean_parts import CleanPart
+from monai_unlearnable.audit.pretraining import Pretraining
 from monai_unlearnable.audit.sizes import INTERPOLATIONS
 from monai_unlearnable.countermeasures import AdversarialSteps, PictureTransform
 from monai_unlearnable.dense_networks import small_unet
@@ -56,7 +58,7 @@ def adam_optimizer(network: nn.Module, *, learning_rate: float) -> Optimizer:
 
 @dataclass(frozen=True, kw_only=True)
 class VictimRecipe:
-    """One kind of victim, trained from scratch.
+    """One kind of victim, trained from scratch unless it says otherwise.
 
     The defaults are what gave a good clean baseline in 20 epochs on small sets: a one-cycle learning rate (warm-up
     to ``learning_rate``, then cosine annealing to zero) and no augmentation. Flips and shifts did not raise the
@@ -80,6 +82,9 @@ class VictimRecipe:
         pictures: what the reader does to every image of the files, in this order, before training and before testing.
         adversarial: trains adversarially, with steps in units in which a window is -1 to 1; None
             for plain training.
+        start: what the victim has learnt before; None starts from scratch.
+        clean_part: share of the training images that is not protected; None where all are.
+        baseline: the victim whose trainings on clean files are this one's, too; None for its own.
 
     Raises:
         ValueError: a value is out of its range.
@@ -98,6 +103,9 @@ class VictimRecipe:
     shift: bool = True
     pictures: tuple[PictureTransform, ...] = ()
     adversarial: AdversarialSteps | None = None
+    start: Pretraining | None = None
+    clean_part: CleanPart | None = None
+    baseline: VictimRecipe | None = None
 
     def __post_init__(self) -> None:
         if not self.name or len(self.name) > 64 or not self.name.isprintable():
@@ -119,7 +127,7 @@ class VictimRecipe:
     @property
     def is_plain(self) -> bool:
         """Whether the reader takes no countermeasure."""
-        return not self.pictures and self.adversarial is None
+        return not self.pictures and self.adversarial is None and self.start is None and self.clean_part is None
 
     def describe(self) -> dict[str, Any]:
         """Return everything that decides the outcome, as JSON values."""
@@ -138,6 +146,8 @@ class VictimRecipe:
             **({} if self.shift else {"shift": False}),
             **({"pictures": [one.describe() for one in self.pictures]} if self.pictures else {}),
             **({} if self.adversarial is None else {"adversarial": self.adversarial.describe()}),
+            **({} if self.start is None else {"start": self.start.describe()}),
+            **({} if self.clean_part is None else {"clean_part": self.clean_part.describe()}),
         }
 
 

@@ -1,0 +1,68 @@
+"""Releases of which a part is not protected."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from monai_unlearnable.audit.loading import ImageSet
+
+__all__ = ["CleanPart"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleanPart:
+    """A share of a victim's training images is clean: its owner missed it, or somebody else published it.
+
+    Attributes:
+        share: of the images, drawn anew for each seed.
+        alone: the victim is trained on the clean part and on nothing else. What the protected rest adds to that is what
+            protection did not take away.
+
+    Raises:
+        ValueError: the share is not between 0 and 1.
+    """
+
+    share: float
+    alone: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise ValueError(f"share={self.share}: a clean part is more than nothing and less than all; say 0.2.")
+
+    def of(self, released: ImageSet, clean: ImageSet, *, seed: int) -> ImageSet:
+        """Return what the victim is trained on.
+
+        Args:
+            released: protected images.
+            clean: the same images, clean, in the same order.
+            seed: of the draw.
+
+        Raises:
+            ValueError: the two are not of the same images.
+        """
+        if released.images.shape != clean.images.shape or not torch.equal(released.labels, clean.labels):
+            raise ValueError(
+                f"{len(released)} released images {tuple(released.images.shape)} and {len(clean)} clean ones "
+                f"{tuple(clean.images.shape)}: a clean part needs both of the same samples, in one order."
+            )
+        random = torch.Generator().manual_seed(seed)
+        count = min(len(clean) - 1, max(2, round(self.share * len(clean))))
+        chosen = torch.randperm(len(clean), generator=random)[:count].sort().values
+        name = f"{released.sha256} {clean.sha256} {self.share!r} {self.alone} {seed}"
+        sha256 = hashlib.sha256(name.encode()).hexdigest()
+        if self.alone:
+            parts = {one: getattr(clean, one)[chosen] for one in ("images", "labels", "windows")}
+            return replace(clean, sha256=sha256, **parts)
+        images = released.images.to(torch.promote_types(released.images.dtype, clean.images.dtype), copy=True)
+        images[chosen] = clean.images[chosen].to(images)
+        windows = released.windows.clone()
+        windows[chosen] = clean.windows[chosen]
+        return replace(released, images=images, windows=windows, sha256=sha256)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        return {"share": self.share, "alone": self.alone}
