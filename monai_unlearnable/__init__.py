@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from monai_unlearnable.workflows import ErrorMinimizingRecipe as ErrorMinimizingRecipe
     from monai_unlearnable.workflows import GeneratorRecipe as GeneratorRecipe
     from monai_unlearnable.workflows import ProtectionRun as ProtectionRun
+    from monai_unlearnable.workflows import RobustErrorMinimizingRecipe as RobustErrorMinimizingRecipe
     from monai_unlearnable.workflows import SyntheticRecipe as SyntheticRecipe
     from monai_unlearnable.workflows import TargetedAdversarialRecipe as TargetedAdversarialRecipe
     from monai_unlearnable.workflows import load_generator as load_generator
@@ -46,6 +47,7 @@ _PUBLIC = {
     "MemoryStore": "monai_unlearnable.stores",
     "ProtectionEngine": "monai_unlearnable.engines",
     "ProtectionRun": "monai_unlearnable.workflows",
+    "RobustErrorMinimizingRecipe": "monai_unlearnable.workflows",
     "SurrogatePerturbationd": "monai_unlearnable.transforms",
     "SyntheticPerturbationd": "monai_unlearnable.transforms",
     "SyntheticRecipe": "monai_unlearnable.workflows",
@@ -72,6 +74,7 @@ __all__ = [
     "MemoryStore",
     "ProtectionEngine",
     "ProtectionRun",
+    "RobustErrorMinimizingRecipe",
     "SurrogatePerturbationd",
     "SyntheticPerturbationd",
     "SyntheticRecipe",

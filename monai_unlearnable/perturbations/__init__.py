@@ -27,6 +27,7 @@ from monai_unlearnable.perturbations.on_grid import OnGrid, on_grid
 from monai_unlearnable.perturbations.patterns import Blocks, PatternFamily, Stripes
 from monai_unlearnable.perturbations.region_share import AtMost
 from monai_unlearnable.perturbations.regions import Background, Body, ContourBand, Region, Salient, Structures
+from monai_unlearnable.perturbations.robust_error_minimizing import RobustErrorMinimizing
 from monai_unlearnable.perturbations.synthetic import Synthetic
 from monai_unlearnable.perturbations.targeted import TargetedAdversarial
 
@@ -55,6 +56,7 @@ __all__ = [
     "Perturbation",
     "PerturbationBatch",
     "Region",
+    "RobustErrorMinimizing",
     "Salient",
     "ShiftedMask",
     "SingleLabelObjective",

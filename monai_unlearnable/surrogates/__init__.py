@@ -2,6 +2,12 @@
 
 from monai_unlearnable.surrogates.ensemble import MemberLoss, NetworkEnsemble
 from monai_unlearnable.surrogates.preprocessing import CentreCrop, InOrder, IntensityWindow, ResampleTo
+from monai_unlearnable.surrogates.stand_ins import (
+    RandJpegStandInd,
+    RandUniformShiftd,
+    jpeg_stand_in,
+    usual_countermeasures,
+)
 from monai_unlearnable.surrogates.surrogate import Surrogate
 from monai_unlearnable.surrogates.ways import ReaderWays, usual_ways, whole_volume_ways
 
@@ -11,9 +17,13 @@ __all__ = [
     "IntensityWindow",
     "MemberLoss",
     "NetworkEnsemble",
+    "RandJpegStandInd",
+    "RandUniformShiftd",
     "ReaderWays",
     "ResampleTo",
     "Surrogate",
+    "jpeg_stand_in",
+    "usual_countermeasures",
     "usual_ways",
     "whole_volume_ways",
 ]

@@ -15,6 +15,7 @@ from monai_unlearnable.workflows import (
     ErrorMinimizingRecipe,
     GeneratorRecipe,
     Recipe,
+    RobustErrorMinimizingRecipe,
     SyntheticRecipe,
     TargetedAdversarialRecipe,
     protect,
@@ -93,6 +94,8 @@ def choose_recipe(options: argparse.Namespace, parser: argparse.ArgumentParser) 
     recipe: Recipe
     if options.perturbation == ErrorMinimizingRecipe.name:
         recipe = ErrorMinimizingRecipe.for_classes() if options.class_wise else ErrorMinimizingRecipe()
+    elif options.perturbation == RobustErrorMinimizingRecipe.name:
+        recipe = RobustErrorMinimizingRecipe(class_wise=options.class_wise)
     elif options.perturbation == TargetedAdversarialRecipe.name:
         recipe = TargetedAdversarialRecipe(class_wise=options.class_wise)
     elif options.perturbation == GeneratorRecipe.name:

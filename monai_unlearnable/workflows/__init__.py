@@ -15,6 +15,7 @@ from monai_unlearnable.workflows.recipes import (
     TargetedAdversarialRecipe,
 )
 from monai_unlearnable.workflows.report import ProtectReport
+from monai_unlearnable.workflows.robust_recipe import RobustErrorMinimizingRecipe
 from monai_unlearnable.workflows.run import ProtectionRun
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "ProtectionRun",
     "Recipe",
     "RecipeContext",
+    "RobustErrorMinimizingRecipe",
     "SourceLevels",
     "SyntheticRecipe",
     "TargetedAdversarialRecipe",

@@ -20,6 +20,7 @@ from monai_unlearnable.perturbations import (
     NextClassTarget,
     Perturbation,
     PerturbationBatch,
+    RobustErrorMinimizing,
     Synthetic,
     TargetedAdversarial,
 )
@@ -179,6 +180,14 @@ class DescendingContract(PerturbationContract):
     def test_needs_a_surrogate(self) -> None:
         with pytest.raises(ValueError, match=r"computes deltas against a surrogate: give surrogate=Surrogate"):
             self.make(BUDGETS[0]).improve(make_batch(SHAPES[0], LABEL))
+
+
+class TestRobustErrorMinimizing(DescendingContract):
+    def make(self, budget: Budget, *, seed: int = 0) -> Perturbation:
+        return RobustErrorMinimizing(budget=budget, steps=6)
+
+    def wanted(self, label: Tensor) -> Tensor:
+        return label
 
 
 class TestErrorMinimizing(DescendingContract):
