@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
@@ -20,7 +21,7 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler, Sequential
 from monai_unlearnable.audit.batches import Batch, WholeBatches
 from monai_unlearnable.audit.dense_scores import DenseScores, mean_image_iou, score_masks
 from monai_unlearnable.audit.dense_training import KEPT_PREDICTIONS, DenseLoss, class_map, looking, predict_masks
-from monai_unlearnable.audit.loading import ImageSet
+from monai_unlearnable.audit.loading import ImageSet, fitted_images
 from monai_unlearnable.audit.packed import PackedMap
 from monai_unlearnable.audit.scores import balanced_accuracy, macro_auroc
 from monai_unlearnable.audit.victims import VictimRecipe
@@ -82,11 +83,13 @@ def train_victim(
 
     Raises:
         SourceError: too few training images, or test images of another kind.
+        NotApplicableError: the victim's countermeasure is none for these images or labels.
         DivergedError: the loss is no longer finite.
         ValueError: a segmentation victim whose network gives no logits for every pixel.
     """
     _check_sets(recipe, train, test)
     started = time.perf_counter()
+    train = fitted_images(train, recipe.fitted)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = recipe.network(
@@ -147,11 +150,20 @@ def _engines(
         key_train_metric={"loss": Average(output_transform=_finite_loss)},
         train_handlers=[
             LrScheduleHandler(schedule, print_lr=False, epoch_level=False),  # type: ignore[arg-type]
-            *([] if recipe.adversarial is None else [AdversarialTraining(recipe.adversarial, seed=seed)]),
+            *_countermeasures(recipe, train, seed=seed),
         ],
         decollate=False,
     )
     return trainer, _evaluator(recipe, network, test, device=device)
+
+
+def _countermeasures(recipe: VictimRecipe, train: ImageSet, *, seed: int) -> list[Any]:
+    # Each draws from a seed of its own.
+    handlers = [
+        one.handler(class_count=train.class_count, seed=seed + place)
+        for place, one in enumerate(recipe.training, start=1)
+    ]
+    return handlers if recipe.adversarial is None else [*handlers, AdversarialTraining(recipe.adversarial, seed=seed)]
 
 
 def _loss(recipe: VictimRecipe, task: Task) -> nn.Module:
