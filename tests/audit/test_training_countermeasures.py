@@ -15,7 +15,7 @@ from monai_unlearnable.audit import VictimRecipe, audit_release, run
 from monai_unlearnable.audit.adversaries import adversary_of
 from monai_unlearnable.audit.dense_training import DenseLoss
 from monai_unlearnable.audit.loading import ImageSet, fitted_images
-from monai_unlearnable.audit.training import TrainingResult, train_victim
+from monai_unlearnable.audit.training import TrainingResult, _countermeasures, train_victim
 from monai_unlearnable.countermeasures import OrthogonalProjection, Projected
 from monai_unlearnable.errors import NotApplicableError
 from monai_unlearnable.sources import Task
@@ -131,9 +131,11 @@ def test_two_changes_draw_their_own_numbers() -> None:
     images = image_set()
     recipe = replace(RECIPE, epochs=1)
     twice = adversary_of(adversary_of(recipe, "mixup"), "noise:1/255")
-    handlers: list[Any] = [one.handler(class_count=2, seed=at) for at, one in enumerate(twice.training, start=1)]
-    assert [type(one.change).__name__ for one in handlers] == ["ImagesMixed", "GaussianAdded"]
-    assert train_victim(twice, images, images, seed=0).loss_curve != train_victim(recipe, images, images, seed=0)
+    handlers = _countermeasures(adversary_of(twice, "adversarial:1/255"), images, seed=5)
+    assert [type(one.change).__name__ for one in handlers[:2]] == ["ImagesMixed", "GaussianAdded"]
+    assert [one.seed for one in handlers] == [6, 7, 5] and handlers[0].class_count == 2
+    plain, both = (train_victim(one, images, images, seed=0) for one in (recipe, twice))
+    assert both.loss_curve != plain.loss_curve
 
 
 def test_shares_of_whole_classes_have_the_loss_of_masks() -> None:
@@ -177,7 +179,7 @@ def test_a_projection_is_fitted_to_the_training_images_and_leaves_the_tests() ->
 
 @pytest.mark.parametrize("task", [Task.MULTI_LABEL, Task.SEGMENTATION])
 def test_a_projection_needs_class_indices(task: Task) -> None:
-    with pytest.raises(NotApplicableError, match="OrthogonalProjection: labels of shape .* needed is one class index"):
+    with pytest.raises(NotApplicableError, match=r"OrthogonalProjection: labels of shape .* needed is one class index"):
         fitted_images(image_set(task=task), (Projected(),))
 
 
