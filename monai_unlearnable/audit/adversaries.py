@@ -6,19 +6,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from types import MappingProxyType
+from typing import TypeAlias
 
 from monai_unlearnable.audit.victims import VictimRecipe
 from monai_unlearnable.countermeasures import (
     AdversarialSteps,
+    AffineMoved,
     BitDepth,
     Blurred,
+    BoxHidden,
+    BoxSwapped,
+    FittedCountermeasure,
     GammaChanged,
+    GaussianAdded,
     Grey,
+    ImagesMixed,
     Jpeg2000RoundTrip,
     JpegRoundTrip,
     LowResolutionRoundTrip,
     MedianFiltered,
     PictureTransform,
+    Projected,
+    TrainingCountermeasure,
+    WorstOf,
 )
 
 __all__ = ["COUNTERMEASURES", "adversary_of", "with_adversaries"]
@@ -33,14 +43,52 @@ COUNTERMEASURES: Mapping[str, str] = MappingProxyType(
         "median:RADIUS": "the median of so many pixels around",
         "gamma:GAMMA": "levels are raised to a power",
         "low-resolution:FACTOR": "images are made smaller by this factor and enlarged again",
+        "projection": "training images lose what a linear network reads in them",
+        "noise:SIGMA": "Gaussian numbers of SIGMA of the window are added, others at every look, as 8/255",
+        "affine": "images are turned, scaled and shifted at random at every look",
+        "cutout": "a box of every image is hidden, another one at every look",
+        "mixup": "images and their labels are mixed two by two",
+        "cutmix": "a box of every image is taken from another one, and the labels are mixed",
+        "ueraser:COUNT": "trains on the worst of COUNT strongly augmented versions of each image; 5 if not given",
         "adversarial:RADIUS": "adversarial training: 10 steps (7 of masks) in a ball of RADIUS of the window, as 4/255",
     }
 )
 """How each countermeasure is written, and what it is."""
 
+_Countermeasure: TypeAlias = PictureTransform | FittedCountermeasure | TrainingCountermeasure
+
 _STEPS, _DENSE_STEPS = 10, 7
 _WINDOW_WIDTH = 2.0
 _MOST_CHARACTERS = 20
+
+_PICTURES: Mapping[str, Callable[[str], PictureTransform]] = MappingProxyType(
+    {
+        "jpeg": lambda number: JpegRoundTrip(int(number)),
+        "jpeg2000": lambda number: Jpeg2000RoundTrip(float(number)),
+        "bits": lambda number: BitDepth(int(number)),
+        "blur": lambda number: Blurred(float(number)),
+        "median": lambda number: MedianFiltered(int(number)),
+        "gamma": lambda number: GammaChanged(float(number)),
+        "low-resolution": lambda number: LowResolutionRoundTrip(float(number)),
+    }
+)
+_TRAINING: Mapping[str, Callable[[str], TrainingCountermeasure]] = MappingProxyType(
+    {
+        "noise": lambda number: GaussianAdded(sigma=_WINDOW_WIDTH * _share_of_window(number)),
+        "ueraser": lambda number: WorstOf(count=int(number)),
+    }
+)
+_WITHOUT_NUMBER: Mapping[str, _Countermeasure] = MappingProxyType(
+    {
+        "grey": Grey(),
+        "projection": Projected(),
+        "affine": AffineMoved(),
+        "cutout": BoxHidden(),
+        "mixup": ImagesMixed(),
+        "cutmix": BoxSwapped(),
+        "ueraser": WorstOf(),
+    }
+)
 
 
 def adversary_of(recipe: VictimRecipe, text: str, *, dense: bool = False) -> VictimRecipe:
@@ -62,29 +110,21 @@ def adversary_of(recipe: VictimRecipe, text: str, *, dense: bool = False) -> Vic
         50
     """
     kind, _, number = text.partition(":")
-    name = f"{recipe.name}, {text}"
-    builders: dict[str, Callable[[str], PictureTransform]] = {
-        "jpeg": lambda one: JpegRoundTrip(int(one)),
-        "jpeg2000": lambda one: Jpeg2000RoundTrip(float(one)),
-        "bits": lambda one: BitDepth(int(one)),
-        "blur": lambda one: Blurred(float(one)),
-        "median": lambda one: MedianFiltered(int(one)),
-        "gamma": lambda one: GammaChanged(float(one)),
-        "low-resolution": lambda one: LowResolutionRoundTrip(float(one)),
-    }
-    known = ", ".join(COUNTERMEASURES)
+    named = replace(recipe, name=f"{recipe.name}, {text}")
     if len(number) > _MOST_CHARACTERS:
         raise ValueError(f"countermeasure {text[:80]!r}: its number is too long.")
+    if text in _WITHOUT_NUMBER:
+        return _taking(named, _WITHOUT_NUMBER[text])
     try:
-        if kind == "grey" and not number:
-            return replace(recipe, name=name, pictures=(*recipe.pictures, Grey()))
         if kind == "adversarial":
-            return replace(recipe, name=name, adversarial=_steps(number, dense=dense))
-        if kind in builders:
-            return replace(recipe, name=name, pictures=(*recipe.pictures, builders[kind](number)))
+            return replace(named, adversarial=_steps(number, dense=dense))
+        if kind in _PICTURES:
+            return _taking(named, _PICTURES[kind](number))
+        if kind in _TRAINING:
+            return _taking(named, _TRAINING[kind](number))
     except (ValueError, ZeroDivisionError, OverflowError) as error:
         raise ValueError(f"countermeasure {text!r}: {error}") from error
-    raise ValueError(f"countermeasure {text!r} is not understood. Write one of: {known}.")
+    raise ValueError(f"countermeasure {text!r} is not understood. Write one of: {', '.join(COUNTERMEASURES)}.")
 
 
 def with_adversaries(
@@ -108,10 +148,22 @@ def with_adversaries(
     return (*recipes, *(adversary_of(one, kind, dense=dense) for kind in kinds for one in recipes))
 
 
+def _taking(recipe: VictimRecipe, countermeasure: _Countermeasure) -> VictimRecipe:
+    if isinstance(countermeasure, PictureTransform):
+        return replace(recipe, pictures=(*recipe.pictures, countermeasure))
+    if isinstance(countermeasure, FittedCountermeasure):
+        return replace(recipe, fitted=(*recipe.fitted, countermeasure))
+    return replace(recipe, training=(*recipe.training, countermeasure))
+
+
+def _share_of_window(number: str) -> float:
+    share = float(Fraction(number))
+    if not 0 < share <= 1:
+        raise ValueError(f"the number {number} is a share of the window, above 0 and at most 1.")
+    return share
+
+
 def _steps(number: str, *, dense: bool) -> AdversarialSteps:
-    radius = float(Fraction(number))
-    if not 0 < radius <= 1:
-        raise ValueError(f"the radius {number} is a share of the window, above 0 and at most 1.")
     # Victims see a window as -1 to 1.
     steps = _DENSE_STEPS if dense else _STEPS
-    return AdversarialSteps(radius=_WINDOW_WIDTH * radius, steps=steps, low=-1.0, high=1.0)
+    return AdversarialSteps(radius=_WINDOW_WIDTH * _share_of_window(number), steps=steps, low=-1.0, high=1.0)

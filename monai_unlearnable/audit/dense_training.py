@@ -33,13 +33,19 @@ class DenseLoss(nn.Module):
         super().__init__()
         self.name = name
         self.loss = DiceCELoss(to_onehot_y=True, softmax=True, include_background=False, batch=True)
+        self.loss_of_shares = DiceCELoss(softmax=True, include_background=False, batch=True)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of logits ``(batch, classes, *space)`` for masks ``(batch, *space)`` int64.
 
+        Labels of mixed images are shares of the classes, ``(batch, classes, *space)`` float32.
+
         Raises:
             ValueError: the network gives no logits for every pixel.
         """
+        if labels.shape == logits.shape:
+            mixed: Tensor = self.loss_of_shares(logits, labels)
+            return mixed
         if logits.shape[2:] != labels.shape[1:]:
             raise ValueError(
                 f"victim {self.name!r} gives logits {tuple(logits.shape)} for masks {tuple(labels.shape)}; "

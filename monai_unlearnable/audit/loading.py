@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,14 +13,14 @@ from torch import Tensor
 
 from monai_unlearnable.audit.masks import MOST_CLASSES, mask_by_name, resized_mask
 from monai_unlearnable.audit.sizes import largest_space, require_patch, resized_image, with_border
-from monai_unlearnable.countermeasures import PictureTransform
+from monai_unlearnable.countermeasures import FittedCountermeasure, PictureTransform
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources.base import Source, Task
 from monai_unlearnable.sources.intensity import intensity_window
 from monai_unlearnable.sources.stored_levels import is_floating
 from monai_unlearnable.types import Labels, StoredValues, Windows
 
-__all__ = ["ImageSet", "labels_by_name", "load_images"]
+__all__ = ["ImageSet", "fitted_images", "labels_by_name", "load_images"]
 
 _BYTE_WINDOW = (0.0, 255.0)
 
@@ -131,6 +131,18 @@ def _changed(image: StoredValues, pictures: Sequence[PictureTransform]) -> Store
     for change in pictures:
         image = change(image)
     return image
+
+
+def fitted_images(images: ImageSet, fitted: Sequence[FittedCountermeasure]) -> ImageSet:
+    """Return images after countermeasures that are fitted to these very images; they are not rounded to levels.
+
+    Raises:
+        NotApplicableError: a countermeasure is none for such images or labels.
+    """
+    for one in fitted:
+        change = one.fit(images.images.float(), images.labels)
+        images = replace(images, images=torch.stack([torch.as_tensor(change(each)) for each in images.images.float()]))
+    return images
 
 
 def labels_by_name(source: Source, class_names: Sequence[str]) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 from monai_unlearnable.audit.batches import WholeBatches
 from monai_unlearnable.audit.dense_scores import DenseScores, mean_image_iou, score_masks
 from monai_unlearnable.audit.dense_training import KEPT_PREDICTIONS, class_map, looking, predict_masks
-from monai_unlearnable.audit.loading import ImageSet
+from monai_unlearnable.audit.loading import ImageSet, fitted_images
 from monai_unlearnable.audit.packed import PackedMap
 from monai_unlearnable.audit.scores import balanced_accuracy, macro_auroc
 from monai_unlearnable.audit.starts import StartingWeights
@@ -82,11 +82,13 @@ def train_victim(
 
     Raises:
         SourceError: too few training images, or test images of another kind.
+        NotApplicableError: the victim's countermeasure is none for these images or labels.
         DivergedError: the loss is no longer finite.
         ValueError: a segmentation victim whose network gives no logits for every pixel.
     """
     _check_sets(recipe, train, test)
     started = time.perf_counter()
+    train = fitted_images(train, recipe.fitted)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = victim_network(recipe, train, device=torch.device(device), start=start)

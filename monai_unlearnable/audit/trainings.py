@@ -99,7 +99,7 @@ class Trainings:
 
     def _start(self, recipe: VictimRecipe, other: ImageSet, *, seed: int) -> StartingWeights:
         """Return what a victim has learnt from other images; its trainings of one seed start from the same weights."""
-        scratch = replace(recipe, name="pretraining", start=None)
+        scratch = replace(recipe, name="pretraining", start=None, fitted=())
         key = run_key(scratch, other, other, seed=seed)
         if key not in self._starts:
             self._starts[key] = starting_weights(fit_victim(scratch, other, seed=seed, device=self.device))

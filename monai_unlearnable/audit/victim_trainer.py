@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from ignite.metrics import Average
@@ -14,7 +15,7 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler
 
 from monai_unlearnable.audit.batches import Batch, WholeBatches
 from monai_unlearnable.audit.dense_training import DenseLoss
-from monai_unlearnable.audit.loading import ImageSet
+from monai_unlearnable.audit.loading import ImageSet, fitted_images
 from monai_unlearnable.audit.starts import LastLayerOnly, StartingWeights, load_start
 from monai_unlearnable.audit.victims import VictimRecipe
 from monai_unlearnable.countermeasures import AdversarialTraining
@@ -34,8 +35,10 @@ def fit_victim(recipe: VictimRecipe, train: ImageSet, *, seed: int, device: torc
         device: where to train.
 
     Raises:
+        NotApplicableError: the victim's countermeasure is none for these images or labels.
         DivergedError: the loss is no longer finite.
     """
+    train = fitted_images(train, recipe.fitted)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = victim_network(recipe, train, device=device)
@@ -78,10 +81,19 @@ def victim_trainer(
         key_train_metric={"loss": Average(output_transform=_finite_loss)},
         train_handlers=[
             LrScheduleHandler(schedule, print_lr=False, epoch_level=False),  # type: ignore[arg-type]
-            *([] if recipe.adversarial is None else [AdversarialTraining(recipe.adversarial, seed=seed)]),
+            *_countermeasures(recipe, train, seed=seed),
         ],
         decollate=False,
     )
+
+
+def _countermeasures(recipe: VictimRecipe, train: ImageSet, *, seed: int) -> list[Any]:
+    # Each draws from a seed of its own.
+    handlers = [
+        one.handler(class_count=train.class_count, seed=seed + place)
+        for place, one in enumerate(recipe.training, start=1)
+    ]
+    return handlers if recipe.adversarial is None else [*handlers, AdversarialTraining(recipe.adversarial, seed=seed)]
 
 
 def _loss(recipe: VictimRecipe, task: Task) -> nn.Module:

@@ -13,7 +13,12 @@ from torch.optim import SGD, AdamW, Optimizer
 from monai_unlearnable.audit.clean_parts import CleanPart
 from monai_unlearnable.audit.pretraining import Pretraining
 from monai_unlearnable.audit.sizes import INTERPOLATIONS
-from monai_unlearnable.countermeasures import AdversarialSteps, PictureTransform
+from monai_unlearnable.countermeasures import (
+    AdversarialSteps,
+    FittedCountermeasure,
+    PictureTransform,
+    TrainingCountermeasure,
+)
 from monai_unlearnable.dense_networks import small_unet
 from monai_unlearnable.networks import small_resnet
 from monai_unlearnable.sources.base import Task
@@ -80,11 +85,14 @@ class VictimRecipe:
         augment: flip along the last axis and shift by up to an eighth, at random, image by image.
         shift: False leaves the shifts out of ``augment``.
         pictures: what the reader does to every image of the files, in this order, before training and before testing.
+        fitted: what the reader first fits to the training images, at the size that the victim sees, and then does to
+            them, in this order; test images stay as they are.
         adversarial: trains adversarially, with steps in units in which a window is -1 to 1; None
             for plain training.
         start: what the victim has learnt before; None starts from scratch.
         clean_part: share of the training images that is not protected; None where all are.
         baseline: the victim whose trainings on clean files are this one's, too; None for its own.
+        training: what the reader does to every batch of the training, in this order, in the same units.
 
     Raises:
         ValueError: a value is out of its range.
@@ -102,10 +110,12 @@ class VictimRecipe:
     augment: bool = False
     shift: bool = True
     pictures: tuple[PictureTransform, ...] = ()
+    fitted: tuple[FittedCountermeasure, ...] = ()
     adversarial: AdversarialSteps | None = None
     start: Pretraining | None = None
     clean_part: CleanPart | None = None
     baseline: VictimRecipe | None = None
+    training: tuple[TrainingCountermeasure, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name or len(self.name) > 64 or not self.name.isprintable():
@@ -127,7 +137,8 @@ class VictimRecipe:
     @property
     def is_plain(self) -> bool:
         """Whether the reader takes no countermeasure."""
-        return not self.pictures and self.adversarial is None and self.start is None and self.clean_part is None
+        taken = (self.pictures, self.fitted, self.adversarial, self.training, self.start, self.clean_part)
+        return not any(taken)
 
     def describe(self) -> dict[str, Any]:
         """Return everything that decides the outcome, as JSON values."""
@@ -145,9 +156,11 @@ class VictimRecipe:
             "augment": self.augment,
             **({} if self.shift else {"shift": False}),
             **({"pictures": [one.describe() for one in self.pictures]} if self.pictures else {}),
+            **({"fitted": [one.describe() for one in self.fitted]} if self.fitted else {}),
             **({} if self.adversarial is None else {"adversarial": self.adversarial.describe()}),
             **({} if self.start is None else {"start": self.start.describe()}),
             **({} if self.clean_part is None else {"clean_part": self.clean_part.describe()}),
+            **({"training": [one.describe() for one in self.training]} if self.training else {}),
         }
 
 

@@ -1,8 +1,12 @@
 """WHAT may a reader do to a release, before or while training on it? Nothing here knows how it was protected."""
 
+from monai_unlearnable.countermeasures.added import GaussianAdded
 from monai_unlearnable.countermeasures.adversarial import AdversarialSteps
 from monai_unlearnable.countermeasures.adversarial_training import AdversarialTraining
-from monai_unlearnable.countermeasures.base import PictureTransform, PictureTransformd
+from monai_unlearnable.countermeasures.affine import AffineMoved
+from monai_unlearnable.countermeasures.base import FittedCountermeasure, PictureTransform, PictureTransformd
+from monai_unlearnable.countermeasures.batch_change import BatchChange, ChangedBatches, TrainingCountermeasure
+from monai_unlearnable.countermeasures.boxes import BoxHidden, BoxSwapped
 from monai_unlearnable.countermeasures.compression import Jpeg2000RoundTrip, JpegRoundTrip
 from monai_unlearnable.countermeasures.dictionary import (
     BitDepthd,
@@ -15,22 +19,34 @@ from monai_unlearnable.countermeasures.dictionary import (
     MedianFilteredd,
 )
 from monai_unlearnable.countermeasures.filters import Blurred, GammaChanged, MedianFiltered
+from monai_unlearnable.countermeasures.item_by_item import ItemByItem
 from monai_unlearnable.countermeasures.levels import BitDepth, Grey
-from monai_unlearnable.countermeasures.projection import OrthogonalProjection
+from monai_unlearnable.countermeasures.mixing import ImagesMixed
+from monai_unlearnable.countermeasures.projection import OrthogonalProjection, Projected
 from monai_unlearnable.countermeasures.resolution import LowResolutionRoundTrip
-from monai_unlearnable.countermeasures.worst_of import WorstAugmentation, strong_augmentations
+from monai_unlearnable.countermeasures.strong import StronglyAugmented
+from monai_unlearnable.countermeasures.worst_of import WorstAugmentation, WorstOf
 
 __all__ = [
     "AdversarialSteps",
     "AdversarialTraining",
+    "AffineMoved",
+    "BatchChange",
     "BitDepth",
     "BitDepthd",
     "Blurred",
     "Blurredd",
+    "BoxHidden",
+    "BoxSwapped",
+    "ChangedBatches",
+    "FittedCountermeasure",
     "GammaChanged",
     "GammaChangedd",
+    "GaussianAdded",
     "Grey",
     "Greyd",
+    "ImagesMixed",
+    "ItemByItem",
     "Jpeg2000RoundTrip",
     "Jpeg2000RoundTripd",
     "JpegRoundTrip",
@@ -42,6 +58,9 @@ __all__ = [
     "OrthogonalProjection",
     "PictureTransform",
     "PictureTransformd",
+    "Projected",
+    "StronglyAugmented",
+    "TrainingCountermeasure",
     "WorstAugmentation",
-    "strong_augmentations",
+    "WorstOf",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from monai_unlearnable.errors import NotApplicableError
+from monai_unlearnable.types import Images, Labels
 
-__all__ = ["PictureTransform", "PictureTransformd", "as_image", "require_bytes"]
+__all__ = ["FittedCountermeasure", "PictureTransform", "PictureTransformd", "as_image", "require_bytes"]
 
 
 class PictureTransform(Transform):
@@ -53,6 +54,26 @@ class PictureTransform(Transform):
     @abstractmethod
     def change(self, levels: NDArray[Any]) -> NDArray[Any]:
         """Return changed levels ``(channel, *space)`` of any dtype; the given ones stay as they are."""
+
+
+class FittedCountermeasure(ABC):
+    """Settings of what a reader first learns from the training images themselves; frozen."""
+
+    @abstractmethod
+    def fit(self, images: Images, labels: Labels) -> PictureTransform:
+        """Return what every training image then undergoes.
+
+        Args:
+            images: ``(batch, channel, *space)``, levels.
+            labels: as of a batch.
+
+        Raises:
+            NotApplicableError: the countermeasure is none for such images or labels.
+        """
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Return the kind and its settings as JSON values."""
 
 
 class PictureTransformd(MapTransform):

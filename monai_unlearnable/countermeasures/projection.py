@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from monai_unlearnable.countermeasures.base import PictureTransform
+from monai_unlearnable.countermeasures.base import FittedCountermeasure, PictureTransform
 from monai_unlearnable.errors import NotApplicableError
 from monai_unlearnable.types import ClassLabels, Images
 
-__all__ = ["OrthogonalProjection"]
+__all__ = ["OrthogonalProjection", "Projected"]
 
 _BATCH = 128
 
@@ -80,6 +81,29 @@ class OrthogonalProjection(PictureTransform):
     def describe(self) -> dict[str, Any]:
         """Return the kind and how many directions are taken off."""
         return {"countermeasure": type(self).__name__, "directions": int(self.directions.shape[1])}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Projected(FittedCountermeasure):
+    """Settings of :meth:`OrthogonalProjection.fit` for one training.
+
+    Attributes:
+        epochs: passes of the linear network's training.
+        learning_rate: see :meth:`OrthogonalProjection.fit`.
+        seed: of the order.
+    """
+
+    epochs: int = 20
+    learning_rate: float = 0.1
+    seed: int = 0
+
+    def fit(self, images: Images, labels: ClassLabels) -> PictureTransform:
+        """Return the projection that is fitted to these images; see :meth:`OrthogonalProjection.fit`."""
+        return OrthogonalProjection.fit(images, labels, **asdict(self))
+
+    def describe(self) -> dict[str, Any]:
+        """Return the kind and its settings as JSON values."""
+        return {"countermeasure": type(self).__name__, **asdict(self)}
 
 
 def _linear_weights(images: Tensor, labels: ClassLabels, *, epochs: int, learning_rate: float, seed: int) -> Tensor:

@@ -10,24 +10,37 @@ import torch
 from monai.data import MetaTensor
 from torch import Tensor, nn
 
-from monai_unlearnable.types import Images
+from monai_unlearnable.types import Images, Labels, PerSample
 
-__all__ = ["frozen", "images_of", "loss_of", "random_of"]
+__all__ = ["frozen", "images_of", "labels_of", "loss_of", "losses_of", "plain", "random_of", "with_meta"]
 
 
-def images_of(engine: Any, key: str) -> Tensor:
+def images_of(engine: Any, key: str) -> Images:
     """Return the images of the batch of the moment.
 
     Raises:
         ValueError: the batch is no dictionary with images under the key.
     """
+    return _entry(engine, key, what="images", name="image_key")
+
+
+def labels_of(engine: Any, key: str) -> Labels:
+    """Return the labels of the batch of the moment.
+
+    Raises:
+        ValueError: the batch is no dictionary with labels under the key.
+    """
+    return _entry(engine, key, what="labels", name="label_key")
+
+
+def _entry(engine: Any, key: str, *, what: str, name: str) -> Tensor:
     batch = engine.state.batch
     if not isinstance(batch, Mapping) or not isinstance(batch.get(key), Tensor):
         raise ValueError(
-            f"a batch holds no tensor {key!r}: this handler needs dictionaries with images; name their key (image_key)."
+            f"a batch holds no tensor {key!r}: this handler needs dictionaries with {what}; name their key ({name})."
         )
-    images: Tensor = batch[key]
-    return images
+    entry: Tensor = batch[key]
+    return entry
 
 
 def random_of(engine: Any, *, seed: int) -> torch.Generator:
@@ -46,9 +59,27 @@ def loss_of(engine: Any, batch: Mapping[Any, Any]) -> tuple[Images, Callable[[Im
 
     def loss(images: Images) -> Tensor:
         value: Tensor = engine.loss_function(engine.inferer(images, engine.network, *args, **kwargs), targets)
-        return _plain(value).mean() * scale
+        return plain(value).mean() * scale
 
-    return _plain(inputs), loss
+    return plain(inputs), loss
+
+
+def losses_of(engine: Any, batch: Mapping[Any, Any]) -> PerSample:
+    """Return the trainer's loss of every item of a batch, ``(batch,)``, after one look at all of them."""
+    inputs, targets, *more = engine.prepare_batch(batch, engine.state.device, engine.non_blocking, **engine.to_kwargs)
+    args, kwargs = more if more else ((), {})
+    outputs = engine.inferer(inputs, engine.network, *args, **kwargs)
+    losses = [engine.loss_function(_item(outputs, at), _item(targets, at)) for at in range(len(inputs))]
+    return torch.stack([plain(one).mean() for one in losses])
+
+
+def _item(values: Any, at: int) -> Any:
+    """Return a batch of one of what may be several tensors, such as the outputs of deep supervision."""
+    if isinstance(values, Tensor):
+        return values[at : at + 1]
+    if isinstance(values, Mapping):
+        return {key: _item(one, at) for key, one in values.items()}
+    return [_item(one, at) for one in values]
 
 
 @contextmanager
@@ -75,6 +106,13 @@ def _is_scaled(engine: Any) -> bool:
     return bool(engine.amp and engine.scaler is not None)
 
 
-def _plain(values: Tensor) -> Tensor:
+def plain(values: Tensor) -> Tensor:
     """Return a tensor without meta data."""
     return values.as_tensor() if isinstance(values, MetaTensor) else values
+
+
+def with_meta(values: Tensor, given: Tensor) -> Tensor:
+    """Return values with the meta data that a batch came with, such as the names of its files."""
+    if not isinstance(given, MetaTensor):
+        return values
+    return MetaTensor(values).copy_meta_from(given)  # type: ignore[no-any-return]

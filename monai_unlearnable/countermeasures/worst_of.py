@@ -1,29 +1,27 @@
-"""Training on the worst of several augmentations of each image."""
+"""Training on the worst of several versions of each image."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
-from monai.data.utils import decollate_batch, list_data_collate
-from monai.transforms import (
-    Compose,
-    RandAdjustContrastd,
-    RandAffined,
-    RandCoarseDropoutd,
-    RandFlipd,
-    RandGaussianNoised,
-    RandGaussianSmoothd,
-    RandScaleIntensityd,
+
+from monai_unlearnable.countermeasures.batch_change import BatchChange, TrainerHandler, TrainingCountermeasure
+from monai_unlearnable.countermeasures.strong import StronglyAugmented
+from monai_unlearnable.countermeasures.trainers import (
+    frozen,
+    images_of,
+    labels_of,
+    losses_of,
+    plain,
+    random_of,
+    with_meta,
 )
 
-from monai_unlearnable.countermeasures.trainers import frozen, images_of, loss_of, random_of
-
-__all__ = ["WorstAugmentation", "strong_augmentations"]
-
-_SEEDS = 2**31
+__all__ = ["WorstAugmentation", "WorstOf"]
 
 
 class WorstAugmentation:
@@ -31,22 +29,34 @@ class WorstAugmentation:
 
     (UEraser, Qin et al. 2023, equation 3: error-maximising augmentation.) A pattern that one augmentation removes no
     longer lowers the loss, whichever that is. Attach it to a stock ``SupervisedTrainer``, or put it into a bundle's
-    ``train_handlers``. While losses are compared the network is in evaluation mode.
+    ``train_handlers``. While losses are compared the network is in evaluation mode; each version of a batch is looked
+    at as a whole.
 
     Args:
-        augmentation: MONAI dictionary transforms for the items of a batch, images and masks together.
+        augmentation: what makes a version of a batch; :class:`ItemByItem` for a chain of MONAI's transforms.
         count: versions of each image that are compared.
+        class_count: number of classes, for what mixes labels.
         image_key: key of the images in a batch.
+        label_key: of the labels.
         seed: of the draws, together with the number of the iteration.
 
     Raises:
         ValueError: there are fewer than 2 versions.
     """
 
-    def __init__(self, augmentation: Compose, *, count: int = 5, image_key: str = "image", seed: int = 0) -> None:
-        if count < 2:
-            raise ValueError(f"count={count}: at least 2 versions are compared.")
-        self.augmentation, self.count, self.image_key, self.seed = augmentation, count, image_key, seed
+    def __init__(
+        self,
+        augmentation: BatchChange,
+        *,
+        count: int = 5,
+        class_count: int | None = None,
+        image_key: str = "image",
+        label_key: str = "label",
+        seed: int = 0,
+    ) -> None:
+        _require_several(count)
+        self.augmentation, self.count, self.class_count, self.seed = augmentation, count, class_count, seed
+        self.image_key, self.label_key = image_key, label_key
 
     def attach(self, engine: Engine) -> None:
         """Work before every iteration."""
@@ -56,54 +66,55 @@ class WorstAugmentation:
         """Replace the batch of the moment.
 
         Raises:
-            ValueError: the batch is no dictionary with images under the key.
+            ValueError: the batch is no dictionary with images and labels under the keys.
         """
-        images_of(engine, self.image_key)
+        images, labels = images_of(engine, self.image_key), labels_of(engine, self.label_key)
         random = random_of(engine, seed=self.seed)
-        self.augmentation.set_random_state(seed=int(torch.randint(_SEEDS, (), generator=random)))
-        items = decollate_batch(engine.state.batch)
         with frozen(engine), torch.no_grad():
-            worst = [self._worst(engine, item) for item in items]
-        engine.state.batch = list_data_collate(worst)
+            versions = [
+                self.augmentation(plain(images), plain(labels), class_count=self.class_count, random=random)
+                for _ in range(self.count)
+            ]
+            losses = torch.stack([losses_of(engine, self._batch(engine, one)) for one in versions])
+        worst, every = losses.argmax(0).to(images.device), torch.arange(len(images), device=images.device)
+        found = [torch.stack(one)[worst, every] for one in zip(*versions, strict=True)]
+        engine.state.batch = self._batch(engine, (with_meta(found[0], images), with_meta(found[1], labels)))
 
-    def _worst(self, engine: Any, item: Mapping[Any, Any]) -> Any:
-        versions = [self.augmentation(dict(item)) for _ in range(self.count)]
-        return max(versions, key=lambda one: _loss(engine, one))
+    def _batch(self, engine: Any, version: tuple[Any, Any]) -> Mapping[Any, Any]:
+        return {**engine.state.batch, self.image_key: version[0], self.label_key: version[1]}
 
 
-def _loss(engine: Any, item: Any) -> float:
-    inputs, loss = loss_of(engine, list_data_collate([item]))
-    return float(loss(inputs))
+@dataclass(frozen=True, kw_only=True)
+class WorstOf(TrainingCountermeasure):
+    """Settings of :class:`WorstAugmentation`.
 
+    Attributes:
+        count: versions of each image that are compared.
+        augmentation: what makes them.
 
-def strong_augmentations(
-    *, spatial_dims: int, keys: Sequence[str] = ("image",), mask_keys: Sequence[str] = ()
-) -> Compose:
-    """Return what readers do who augment strongly: flips, affine moves, contrast, intensity, noise, blur, holes.
-
-    Args:
-        spatial_dims: 2 for pictures, 3 for volumes.
-        keys: of images that are scaled to about -1 to 1.
-        mask_keys: of masks, which are moved with them.
+    Raises:
+        ValueError: there are fewer than 2 versions.
     """
-    every = [*keys, *mask_keys]
-    modes = ["bilinear"] * len(keys) + ["nearest"] * len(mask_keys)
-    turn = (0.3,) if spatial_dims == 2 else (0.3, 0.3, 0.3)
-    return Compose(
-        [
-            RandFlipd(every, prob=0.5, spatial_axis=-1),
-            RandAffined(
-                every,
-                prob=0.7,
-                rotate_range=turn,
-                scale_range=(0.2,) * spatial_dims,
-                mode=modes,
-                padding_mode="border",
-            ),
-            RandAdjustContrastd(keys, prob=0.5, gamma=(0.6, 1.7), retain_stats=True),
-            RandScaleIntensityd(keys, prob=0.5, factors=0.3),
-            RandGaussianNoised(keys, prob=0.5, std=0.1),
-            RandGaussianSmoothd(keys, prob=0.5, sigma_x=(0.4, 1.2), sigma_y=(0.4, 1.2), sigma_z=(0.4, 1.2)),
-            RandCoarseDropoutd(keys, prob=0.5, holes=2, spatial_size=4, fill_value=0.0),
-        ]
-    )
+
+    count: int = 5
+    augmentation: BatchChange = field(default_factory=StronglyAugmented)
+
+    def __post_init__(self) -> None:
+        _require_several(self.count)
+
+    def handler(self, *, class_count: int, seed: int) -> TrainerHandler:
+        """Return the handler for one training."""
+        return WorstAugmentation(self.augmentation, count=self.count, class_count=class_count, seed=seed)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the kind and its settings as JSON values."""
+        return {
+            "countermeasure": type(self).__name__,
+            "count": self.count,
+            "augmentation": self.augmentation.describe(),
+        }
+
+
+def _require_several(count: int) -> None:
+    if count < 2:
+        raise ValueError(f"count={count}: at least 2 versions are compared.")

@@ -20,6 +20,13 @@ _COUNTERMEASURES = (
     "median:RADIUS",
     "gamma:GAMMA",
     "low-resolution:FACTOR",
+    "projection",
+    "noise:SIGMA",
+    "affine",
+    "cutout",
+    "mixup",
+    "cutmix",
+    "ueraser:COUNT",
     "adversarial:RADIUS",
 )
 

@@ -61,7 +61,7 @@ def test_the_command_line_knows_the_same_countermeasures() -> None:
         ("jpeg:x", "countermeasure 'jpeg:x': invalid literal"),
         ("jpeg:0", "countermeasure 'jpeg:0': quality=0: from 1 to 100"),
         ("grey:1", "countermeasure 'grey:1' is not understood. Write one of: jpeg:QUALITY"),
-        ("adversarial:2", "the radius 2 is a share of the window, above 0 and at most 1"),
+        ("adversarial:2", "the number 2 is a share of the window, above 0 and at most 1"),
         ("adversarial:1/0", "countermeasure 'adversarial:1/0'"),
         ("bits:" + "1" * 30, "its number is too long"),
         ("magic", "countermeasure 'magic' is not understood"),
