@@ -8,6 +8,8 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import TypeAlias
 
+from monai_unlearnable.audit.clean_parts import CleanPart
+from monai_unlearnable.audit.pretraining import Pretraining
 from monai_unlearnable.audit.victims import VictimRecipe
 from monai_unlearnable.countermeasures import (
     AdversarialSteps,
@@ -51,6 +53,10 @@ COUNTERMEASURES: Mapping[str, str] = MappingProxyType(
         "cutmix": "a box of every image is taken from another one, and the labels are mixed",
         "ueraser:COUNT": "trains on the worst of COUNT strongly augmented versions of each image; 5 if not given",
         "adversarial:RADIUS": "adversarial training: 10 steps (7 of masks) in a ball of RADIUS of the window, as 4/255",
+        "pretrained:all": "starts from a network that has learnt other images, and trains all of its layers",
+        "pretrained:last": "the same, and trains its last layer alone",
+        "clean-part:SHARE": "so much of the training images is not protected, as 0.2",
+        "clean-part-alone:SHARE": "trains on the unprotected ones alone",
     }
 )
 """How each countermeasure is written, and what it is."""
@@ -91,13 +97,20 @@ _WITHOUT_NUMBER: Mapping[str, _Countermeasure] = MappingProxyType(
 )
 
 
-def adversary_of(recipe: VictimRecipe, text: str, *, dense: bool = False) -> VictimRecipe:
+_STARTS: Mapping[str, bool] = MappingProxyType({"pretrained:all": False, "pretrained:last": True})
+_PARTS: Mapping[str, bool] = MappingProxyType({"clean-part": False, "clean-part-alone": True})
+
+
+def adversary_of(
+    recipe: VictimRecipe, text: str, *, dense: bool = False, other: Pretraining | None = None
+) -> VictimRecipe:
     """Return a victim who takes a countermeasure before and while training.
 
     Args:
         recipe: the victim.
         text: one of :data:`COUNTERMEASURES`.
         dense: whether labels are masks.
+        other: other images, for a pretrained victim; without any it cannot be trained, and an audit says so.
 
     Raises:
         ValueError: the text is not understood, or its number is out of range.
@@ -113,6 +126,9 @@ def adversary_of(recipe: VictimRecipe, text: str, *, dense: bool = False) -> Vic
     named = replace(recipe, name=f"{recipe.name}, {text}")
     if len(number) > _MOST_CHARACTERS:
         raise ValueError(f"countermeasure {text[:80]!r}: its number is too long.")
+    if text in _STARTS:
+        start = Pretraining() if other is None else other
+        return replace(named, start=replace(start, only_last=_STARTS[text]))
     if text in _WITHOUT_NUMBER:
         return _taking(named, _WITHOUT_NUMBER[text])
     try:
@@ -122,13 +138,20 @@ def adversary_of(recipe: VictimRecipe, text: str, *, dense: bool = False) -> Vic
             return _taking(named, _PICTURES[kind](number))
         if kind in _TRAINING:
             return _taking(named, _TRAINING[kind](number))
+        if kind in _PARTS:
+            part = CleanPart(share=float(number), alone=_PARTS[kind])
+            return replace(named, clean_part=part, baseline=recipe)
     except (ValueError, ZeroDivisionError, OverflowError) as error:
         raise ValueError(f"countermeasure {text!r}: {error}") from error
     raise ValueError(f"countermeasure {text!r} is not understood. Write one of: {', '.join(COUNTERMEASURES)}.")
 
 
 def with_adversaries(
-    recipes: Sequence[VictimRecipe], countermeasures: Sequence[str], *, dense: bool
+    recipes: Sequence[VictimRecipe],
+    countermeasures: Sequence[str],
+    *,
+    dense: bool,
+    other: Pretraining | None = None,
 ) -> tuple[VictimRecipe, ...]:
     """Return victims, and each of them once more for every countermeasure.
 
@@ -136,6 +159,7 @@ def with_adversaries(
         recipes: the victims.
         countermeasures: each one of :data:`COUNTERMEASURES`; what is there twice counts once.
         dense: whether labels are masks.
+        other: other images, for pretrained victims.
 
     Raises:
         ValueError: one of them is not understood.
@@ -145,7 +169,7 @@ def with_adversaries(
         ['small_resnet', 'small_resnet, grey', 'small_resnet, bits:2']
     """
     kinds = dict.fromkeys(countermeasures)
-    return (*recipes, *(adversary_of(one, kind, dense=dense) for kind in kinds for one in recipes))
+    return (*recipes, *(adversary_of(one, kind, dense=dense, other=other) for kind in kinds for one in recipes))
 
 
 def _taking(recipe: VictimRecipe, countermeasure: _Countermeasure) -> VictimRecipe:

@@ -18,7 +18,7 @@ class Pretraining:
     """What a victim has learnt before it sees the release.
 
     Attributes:
-        source: other images with labels, of as many channels and dimensions.
+        source: other images with labels, of as many channels and dimensions; None where the reader has none.
         labels: labels CSV or datalist of a folder.
         only_last: train nothing but the last layer on the release, at the victim's own learning rate.
         fine_share: share of the victim's learning rate at which all layers are trained, without ``only_last``.
@@ -27,7 +27,7 @@ class Pretraining:
         ValueError: the share is not above 0 and at most 1.
     """
 
-    source: Path
+    source: Path | None = None
     labels: Path | None = None
     only_last: bool = False
     fine_share: float = 0.1
@@ -45,9 +45,11 @@ class Pretraining:
         """Read the other images at the size of a victim's training images.
 
         Raises:
-            NotApplicableError: they have another kind of label, other channels or other dimensions.
+            NotApplicableError: there are none, or they have another kind of label, other channels or other dimensions.
             SourceError: they cannot be read.
         """
+        if self.source is None:
+            raise NotApplicableError("there are no other images to learn from first; name some (--other-images).")
         source = open_source(self.source, labels=self.labels)
         channels, *space = source.shape(0)
         kinds = (source.task, channels, len(space)), (train.task, train.channels, train.spatial_dims)

@@ -12,6 +12,8 @@ from monai_unlearnable.audit import VictimRecipe, adam_optimizer, audit_release
 from monai_unlearnable.audit.adversaries import adversary_of, with_adversaries
 from monai_unlearnable.audit.output import check_outside, claim_output
 from monai_unlearnable.audit.pairing import AuditData, open_data
+from monai_unlearnable.audit.pretraining import Pretraining
+from monai_unlearnable.audit.suites import SUITES
 from monai_unlearnable.audit.victims import DENSE_RECIPE
 from monai_unlearnable.dense_networks import small_attention_unet, small_segresnet
 from monai_unlearnable.errors import ReleaseError
@@ -59,6 +61,7 @@ DENSE_VICTIMS: Mapping[str, VictimRecipe] = MappingProxyType(
 def run_audit(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Run the verb; 0 when every check held (whatever the verdict is), 1 when one did not."""
     refuse_missing(parser, RELEASE=options.release, clean=options.clean, test=options.test, labels=options.labels)
+    refuse_missing(parser, other_images=options.other_images, other_labels=options.other_labels)
     refuse_missing(parser, folder=True, ledger=options.ledger)
     _check_victims(options, parser)
     device = require_device(options.device, parser)
@@ -72,7 +75,12 @@ def run_audit(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
         parser.error(str(error))
     names = {} if options.ledger is None else original_ids(options.ledger)
     plain = _fitted_victims(options, parser, names)
-    victims = with_adversaries(plain, options.countermeasure, dense=plain[0].name in DENSE_VICTIMS)
+    victims = with_adversaries(
+        plain,
+        (*SUITES.get(options.suite, ()), *options.countermeasure),
+        dense=plain[0].name in DENSE_VICTIMS,
+        other=Pretraining(source=options.other_images, labels=options.other_labels),
+    )
     with ProgressBars(quiet=options.quiet).epochs("auditing") as show, errors_name(options.output):
         report = audit_release(
             options.release,

@@ -59,4 +59,4 @@ def set_threads(count: int | None) -> None:
 
 
 def _shown(name: str) -> str:
-    return name if name.isupper() else f"--{name}"
+    return name if name.isupper() else "--" + name.replace("_", "-")

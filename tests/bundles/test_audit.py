@@ -10,6 +10,7 @@ import pytest
 
 from monai_unlearnable.audit import VictimRecipe, audit_release
 from monai_unlearnable.audit.adversaries import adversary_of
+from monai_unlearnable.audit.suites import SUITES
 from monai_unlearnable.networks import standard_densenet121
 from monai_unlearnable.workflows import SyntheticRecipe, protect
 from tests.bundles.running import make_workflow, run_bundle
@@ -60,3 +61,12 @@ def test_countermeasures_are_more_victims() -> None:
     recipes = parser.get_parsed_content("report#recipes")
     expected = (VictimRecipe(), *(adversary_of(VictimRecipe(), one) for one in ("grey", "jpeg:50")))
     assert [one.describe() for one in recipes] == [one.describe() for one in expected]
+
+
+def test_a_suite_comes_before_single_countermeasures_and_knows_other_images() -> None:
+    parser = make_workflow("audit").parser
+    parser["suite"], parser["countermeasures"], parser["other_images"] = "standard", ["grey"], "other.npz"
+    names = [one.name.removeprefix("small_resnet, ") for one in parser.get_parsed_content("report#recipes")]
+    assert names == ["small_resnet", *SUITES["standard"], "grey"]
+    starts = [one.start for one in parser.get_parsed_content("report#recipes") if one.start is not None]
+    assert [str(one.source) for one in starts] == ["other.npz"]
