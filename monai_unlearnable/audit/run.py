@@ -12,11 +12,12 @@ from monai_unlearnable.audit.facts import read_facts
 from monai_unlearnable.audit.fidelity import measure_fidelity
 from monai_unlearnable.audit.html import render_html
 from monai_unlearnable.audit.machine import describe_machine
+from monai_unlearnable.audit.outcomes import NotApplied, RecipeOutcome
 from monai_unlearnable.audit.output import check_outside, claim_output
 from monai_unlearnable.audit.overlays import draw_overlays
 from monai_unlearnable.audit.pairing import AuditData, open_data
 from monai_unlearnable.audit.previews import pick_examples
-from monai_unlearnable.audit.report import AuditReport, NotApplied, RecipeOutcome
+from monai_unlearnable.audit.report import AuditReport
 from monai_unlearnable.audit.runs import RunFolder, write_atomically
 from monai_unlearnable.audit.selfchecks import Check, check_release
 from monai_unlearnable.audit.trainings import AuditProgress, Trainings

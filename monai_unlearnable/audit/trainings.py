@@ -10,8 +10,8 @@ from typing import TypeAlias
 import torch
 
 from monai_unlearnable.audit.loading import ImageSet
+from monai_unlearnable.audit.outcomes import RecipeOutcome
 from monai_unlearnable.audit.pairing import AuditData
-from monai_unlearnable.audit.report import RecipeOutcome
 from monai_unlearnable.audit.runs import RunFolder, run_key
 from monai_unlearnable.audit.scores import majority_score
 from monai_unlearnable.audit.seen import load_seen

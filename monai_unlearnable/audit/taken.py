@@ -1,0 +1,146 @@
+"""Which countermeasures a victim takes, read from its recipe, and which of its settings can be drawn along an axis."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from monai_unlearnable.audit.victims import VictimRecipe
+
+__all__ = ["Axis", "Step", "base_of", "steps_of", "steps_text"]
+
+_ADVERSARIAL = "adversarial"
+_PLACES = ("pictures", "training", _ADVERSARIAL)
+"""Where a recipe's description has what a reader does to images; all else is the victim itself."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The one number of a countermeasure that says how strong it is.
+
+    Attributes:
+        setting: what the description calls it.
+        title: what people call it, with its unit.
+        at_nothing: the value at which the countermeasure changes nothing; None where no value does.
+    """
+
+    setting: str
+    title: str
+    at_nothing: float | None = None
+
+
+_KINDS: Mapping[str, tuple[str, Axis | None]] = MappingProxyType(
+    {
+        "JpegRoundTrip": ("JPEG", Axis("quality", "JPEG quality")),
+        "Jpeg2000RoundTrip": ("JPEG 2000", Axis("ratio", "JPEG 2000: times smaller", 1.0)),
+        "BitDepth": ("fewer bits", Axis("bits", "bits of a pixel")),
+        "Grey": ("no colours", None),
+        "Blurred": ("blur", Axis("sigma_px", "blur: sigma (px)", 0.0)),
+        "MedianFiltered": ("median", Axis("radius_px", "median: radius (px)", 0.0)),
+        "GammaChanged": ("gamma", Axis("gamma", "gamma", 1.0)),
+        "LowResolutionRoundTrip": ("low resolution", Axis("factor", "low resolution: share of each side", 1.0)),
+        _ADVERSARIAL: ("adversarial training", Axis("radius_in_255", "adversarial radius (255ths of the window)", 0.0)),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that a reader does to images.
+
+    Attributes:
+        kind: class of the countermeasure, or ``adversarial``.
+        settings: its settings by name, as JSON text, so that equal ones are equal.
+    """
+
+    kind: str
+    settings: tuple[tuple[str, str], ...]
+
+    @property
+    def axis(self) -> Axis | None:
+        """The setting that says how strong it is; None where there is none, or it is no number here."""
+        axis = _KINDS.get(self.kind, ("", None))[1]
+        return axis if axis is not None and self._number(axis.setting) is not None else None
+
+    @property
+    def value(self) -> float | None:
+        """How strong it is, along :attr:`axis`."""
+        return None if self.axis is None else self._number(self.axis.setting)
+
+    @property
+    def others(self) -> tuple[tuple[str, str], ...]:
+        """All settings but that of :attr:`axis`."""
+        return tuple(one for one in self.settings if self.axis is None or one[0] != self.axis.setting)
+
+    @property
+    def text(self) -> str:
+        """What it is, in words."""
+        title = _KINDS[self.kind][0] if self.kind in _KINDS else _words(self.kind)
+        if self.kind == _ADVERSARIAL and self.value is not None:
+            return f"{title}, radius {self.value:.3g}/255"
+        said = [f"{name.removesuffix('_px').replace('_', ' ')} {text}" for name, text in self.settings]
+        return ", ".join([title, *(one for one in said if not one.endswith(" null"))])
+
+    def _number(self, name: str) -> float | None:
+        value = json.loads(dict(self.settings).get(name, "null"))
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def steps_of(recipe: VictimRecipe) -> tuple[Step, ...]:
+    """Return everything that a victim does to images, in order; nothing for a plain one.
+
+    Example:
+        >>> from monai_unlearnable.countermeasures import JpegRoundTrip
+        >>> [one.text for one in steps_of(VictimRecipe(pictures=(JpegRoundTrip(75),)))]
+        ['JPEG, quality 75']
+    """
+    found = []
+    for place, content in recipe.describe().items():
+        if place in _PLACES:
+            for one in content if isinstance(content, list) else [content]:
+                settings = {name: value for name, value in one.items() if name != "countermeasure"}
+                kind = one.get("countermeasure", place)
+                if kind == _ADVERSARIAL:
+                    settings = _in_255(settings)
+                found.append(Step(kind, tuple((name, json.dumps(value)) for name, value in sorted(settings.items()))))
+    return tuple(found)
+
+
+def steps_text(steps: tuple[Step, ...]) -> str:
+    """Say in words what a victim does to images.
+
+    Example:
+        >>> steps_text(())
+        'none'
+    """
+    return "; then ".join(one.text for one in steps) if steps else "none"
+
+
+def base_of(recipe: VictimRecipe) -> str:
+    """Return what a victim is without its countermeasures and its name, as text: equal for equal victims.
+
+    Example:
+        >>> from monai_unlearnable.countermeasures import JpegRoundTrip
+        >>> base_of(VictimRecipe()) == base_of(VictimRecipe(name="other", pictures=(JpegRoundTrip(75),)))
+        True
+    """
+    own = {name: value for name, value in recipe.describe().items() if name not in ("name", *_PLACES)}
+    return json.dumps(own, sort_keys=True)
+
+
+def _in_255(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Give adversarial steps their radius in 255ths of the range of values, where that is known."""
+    low, high, radius = (settings.get(name) for name in ("low", "high", "radius"))
+    if low is None or high is None or radius is None:
+        return dict(settings)
+    rest = {name: value for name, value in settings.items() if name != "radius"}
+    # What was a fraction of 255 becomes one again.
+    return {**rest, "radius_in_255": round(255 * radius / (high - low), 6)}
+
+
+def _words(kind: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", kind).lower()
