@@ -28,8 +28,8 @@ def heat_map(report: AuditReport) -> str:
     text = (
         f"Mean {name} on clean test images of victims that were trained on released images and, beside it, on clean "
         "originals under the same countermeasure. The percentage says where a score lies between the "
-        f"{trivial} (0 %) and the clean baseline of the same victim without a countermeasure (100 %); the colour says "
-        "the same, from white to orange."
+        f"{trivial} (0 %, or less) and the clean baseline of the same victim without a countermeasure (100 %); the "
+        "colour says the same, from white to orange."
     )
     legend = "".join(_colour_cell(share, f"{share:.0%}") for share in (0.0, 0.25, 0.5, 0.75, 1.0))
     scale = f'<table class="scale" aria-label="Colours"><tr>{legend}</tr></table>'
@@ -61,7 +61,7 @@ def _cells(column: GridColumn, at: int, task: Task) -> str:
     for results in (found.released, found.clean):
         score = mean(one.score for one in results)
         share = column.share(score)
-        percent = "" if share is None else f" <span>({share:.0%})</span>"
+        percent = "" if share is None else f" ({max(0.0, share):.0%})"
         cells += _colour_cell(share, f"<strong>{score_text(score, task)}</strong>{percent}")
     return cells
 

@@ -130,7 +130,7 @@ def test_the_heat_map_says_in_numbers_what_it_says_in_colours() -> None:
     page = heat_map(report)
     white, half, orange = "#ffffff", "#f8d2ac", "#f2a65a"
     assert _cells(page) == [
-        (white, "30.0% (-50%)"),
+        (white, "30.0% (0%)"),
         (orange, "90.0% (100%)"),
         (half, "70.0% (50%)"),
         (orange, "95.0% (112%)"),
