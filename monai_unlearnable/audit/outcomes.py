@@ -20,6 +20,7 @@ __all__ = [
     "NotApplied",
     "RecipeOutcome",
     "Verdict",
+    "baseline_learned",
 ]
 
 MULTI_LABEL_LIMIT = 0.60
@@ -68,17 +69,12 @@ class RecipeOutcome:
     @property
     def limit(self) -> float:
         """Largest mean score of a protected release."""
-        if self.task is Task.SEGMENTATION:
-            return DENSE_LIMIT
-        return self.majority if self.task is Task.SINGLE_LABEL else MULTI_LABEL_LIMIT
+        return _limit(self.task, self.majority)
 
     @property
     def clean_learned(self) -> bool:
         """Whether the clean baseline is far enough above the limit, or above the best trivial predictor."""
-        learned = mean(one.score for one in self.clean)
-        if self.task is Task.SEGMENTATION:
-            return learned >= max(self.majority + LEARNED_MARGIN, DENSE_LEARNED)
-        return learned >= min(self.limit + LEARNED_MARGIN, (1 + self.limit) / 2)
+        return baseline_learned(mean(one.score for one in self.clean), task=self.task, majority=self.majority)
 
     @property
     def verdict(self) -> Verdict:
@@ -104,6 +100,30 @@ class RecipeOutcome:
                 for seed, result in zip(self.seeds, results, strict=True)
             ],
         }
+
+
+def baseline_learned(score: float, *, task: Task, majority: float) -> bool:
+    """Return whether a clean baseline is far enough above the limit, or above the best trivial predictor.
+
+    Args:
+        score: its mean headline score.
+        task: what a label is.
+        majority: score of a reader who never looks at an image.
+
+    Example:
+        >>> [baseline_learned(one, task=Task.SINGLE_LABEL, majority=0.7) for one in (0.74, 0.76)]
+        [False, True]
+    """
+    if task is Task.SEGMENTATION:
+        return score >= max(majority + LEARNED_MARGIN, DENSE_LEARNED)
+    limit = _limit(task, majority)
+    return score >= min(limit + LEARNED_MARGIN, (1 + limit) / 2)
+
+
+def _limit(task: Task, majority: float) -> float:
+    if task is Task.SEGMENTATION:
+        return DENSE_LIMIT
+    return majority if task is Task.SINGLE_LABEL else MULTI_LABEL_LIMIT
 
 
 @dataclass(frozen=True)

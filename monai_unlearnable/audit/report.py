@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import resources
 from typing import Any
 
 import jsonschema
 
 from monai_unlearnable.audit.best_adversary import BestAdversary, find_best_adversary
+from monai_unlearnable.audit.extras import Extras
 from monai_unlearnable.audit.facts import ReleaseFacts
 from monai_unlearnable.audit.fidelity import Fidelity
 from monai_unlearnable.audit.outcomes import NotApplied, RecipeOutcome, Verdict
@@ -38,6 +39,7 @@ class AuditReport:
         checks: what must hold for the report to mean what it says.
         machine: where it was computed.
         not_applied: victims whose countermeasure is none for these images.
+        extras: what else was looked at.
     """
 
     task: Task
@@ -50,6 +52,7 @@ class AuditReport:
     checks: tuple[Check, ...]
     machine: Mapping[str, Any]
     not_applied: tuple[NotApplied, ...] = ()
+    extras: Extras = field(default_factory=Extras)
 
     @property
     def best_adversary(self) -> BestAdversary | None:
@@ -76,6 +79,7 @@ class AuditReport:
             "recipes": [one.to_json() for one in self.outcomes],
             "not_applied": [one.to_json() for one in self.not_applied],
             "best_adversary": None if best is None else best.to_json(),
+            **self.extras.to_json(),
             "fidelity": asdict(self.fidelity),
             "checks": [asdict(one) for one in self.checks],
             "machine": dict(self.machine),

@@ -14,8 +14,8 @@ from monai_unlearnable.audit.victims import VictimRecipe
 __all__ = ["Axis", "Step", "base_of", "steps_of", "steps_text"]
 
 _ADVERSARIAL = "adversarial"
-_PLACES = ("pictures", "training", _ADVERSARIAL)
-"""Where a recipe's description has what a reader does to images; all else is the victim itself."""
+_PLACES = ("clean_part", "start", "pictures", "training", _ADVERSARIAL)
+"""Where a recipe's description has what a reader has or does; all else is the victim itself."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ _KINDS: Mapping[str, tuple[str, Axis | None]] = MappingProxyType(
         "MedianFiltered": ("median", Axis("radius_px", "median: radius (px)", 0.0)),
         "GammaChanged": ("gamma", Axis("gamma", "gamma", 1.0)),
         "LowResolutionRoundTrip": ("low resolution", Axis("factor", "low resolution: share of each side", 1.0)),
+        "clean_part": ("a clean part", Axis("share", "share of the training images that is clean", 0.0)),
+        "start": ("pretrained", None),
         _ADVERSARIAL: ("adversarial training", Axis("radius_in_255", "adversarial radius (255ths of the window)", 0.0)),
     }
 )
@@ -50,10 +52,10 @@ _KINDS: Mapping[str, tuple[str, Axis | None]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that a reader does to images.
+    """One thing that a reader has or does.
 
     Attributes:
-        kind: class of the countermeasure, or ``adversarial``.
+        kind: class of the countermeasure, or where the recipe has it, such as ``adversarial``.
         settings: its settings by name, as JSON text, so that equal ones are equal.
     """
 
@@ -82,8 +84,9 @@ class Step:
         title = _KINDS[self.kind][0] if self.kind in _KINDS else _words(self.kind)
         if self.kind == _ADVERSARIAL and self.value is not None:
             return f"{title}, radius {self.value:.3g}/255"
-        said = [f"{name.removesuffix('_px').replace('_', ' ')} {text}" for name, text in self.settings]
-        return ", ".join([title, *(one for one in said if not one.endswith(" null"))])
+        said = [(name.removesuffix("_px").replace("_", " "), text) for name, text in self.settings]
+        told = [name if text == "true" else f"{name} {text}" for name, text in said if text not in ("null", "false")]
+        return ", ".join([title, *told])
 
     def _number(self, name: str) -> float | None:
         value = json.loads(dict(self.settings).get(name, "null"))

@@ -29,6 +29,7 @@ _COUNTERMEASURES = (
     "ueraser:COUNT",
     "adversarial:RADIUS",
 )
+_EXTRAS = ("authorised-use", "membership")
 
 
 def add_audit(verb: argparse.ArgumentParser) -> None:
@@ -72,6 +73,14 @@ def _add_victims(verb: argparse.ArgumentParser) -> None:
         default=[],
         metavar="KIND",
         help="train each victim once more with a countermeasure, and may be repeated: " + ", ".join(_COUNTERMEASURES),
+    )
+    verb.add_argument(
+        "--extra",
+        action="append",
+        default=[],
+        choices=_EXTRAS,
+        metavar="NAME",
+        help=f"look at more than scores, which takes longer, and may be repeated: {', '.join(_EXTRAS)}",
     )
     verb.add_argument(
         "--victim-size-px",
