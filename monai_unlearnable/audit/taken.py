@@ -14,8 +14,10 @@ from monai_unlearnable.audit.victims import VictimRecipe
 __all__ = ["Axis", "Step", "base_of", "steps_of", "steps_text"]
 
 _ADVERSARIAL = "adversarial"
-_PLACES = ("clean_part", "start", "pictures", "training", _ADVERSARIAL)
+_PLACES = ("clean_part", "start", "pictures", "fitted", "training", _ADVERSARIAL)
 """Where a recipe's description has what a reader has or does; all else is the victim itself."""
+
+_WINDOW_WIDTH = 2.0
 
 
 @dataclass(frozen=True)
@@ -33,19 +35,41 @@ class Axis:
     at_nothing: float | None = None
 
 
-_KINDS: Mapping[str, tuple[str, Axis | None]] = MappingProxyType(
+@dataclass(frozen=True)
+class _Kind:
+    """How a kind of countermeasure is told: its title, what of it can be drawn, and which settings are said."""
+
+    title: str
+    axis: Axis | None = None
+    told: tuple[str, ...] = ()
+
+
+_KINDS: Mapping[str, _Kind] = MappingProxyType(
     {
-        "JpegRoundTrip": ("JPEG", Axis("quality", "JPEG quality")),
-        "Jpeg2000RoundTrip": ("JPEG 2000", Axis("ratio", "JPEG 2000: times smaller", 1.0)),
-        "BitDepth": ("fewer bits", Axis("bits", "bits of a pixel")),
-        "Grey": ("no colours", None),
-        "Blurred": ("blur", Axis("sigma_px", "blur: sigma (px)", 0.0)),
-        "MedianFiltered": ("median", Axis("radius_px", "median: radius (px)", 0.0)),
-        "GammaChanged": ("gamma", Axis("gamma", "gamma", 1.0)),
-        "LowResolutionRoundTrip": ("low resolution", Axis("factor", "low resolution: share of each side", 1.0)),
-        "clean_part": ("a clean part", Axis("share", "share of the training images that is clean", 0.0)),
-        "start": ("pretrained", None),
-        _ADVERSARIAL: ("adversarial training", Axis("radius_in_255", "adversarial radius (255ths of the window)", 0.0)),
+        "JpegRoundTrip": _Kind("JPEG", Axis("quality", "JPEG quality"), ("quality", "subsampling")),
+        "Jpeg2000RoundTrip": _Kind("JPEG 2000", Axis("ratio", "JPEG 2000: times smaller", 1.0), ("ratio",)),
+        "BitDepth": _Kind("fewer bits", Axis("bits", "bits of a pixel"), ("bits",)),
+        "Grey": _Kind("no colours"),
+        "Blurred": _Kind("blur", Axis("sigma_px", "blur: sigma (px)", 0.0), ("sigma_px",)),
+        "MedianFiltered": _Kind("median", Axis("radius_px", "median: radius (px)", 0.0), ("radius_px",)),
+        "GammaChanged": _Kind("other contrast", Axis("gamma", "gamma", 1.0), ("gamma",)),
+        "LowResolutionRoundTrip": _Kind(
+            "low resolution", Axis("factor", "low resolution: share of each side", 1.0), ("factor",)
+        ),
+        "Projected": _Kind("projection"),
+        "GaussianAdded": _Kind(
+            "random numbers added", Axis("sigma_in_255", "sigma of what is added (255ths of the window)", 0.0)
+        ),
+        "AffineMoved": _Kind("affine moves"),
+        "BoxHidden": _Kind("boxes hidden"),
+        "ImagesMixed": _Kind("images mixed"),
+        "BoxSwapped": _Kind("boxes swapped"),
+        "WorstOf": _Kind("worst of several augmentations", told=("count",)),
+        "clean_part": _Kind("a clean part", Axis("share", "share of images that is clean", 0.0), ("share", "alone")),
+        "start": _Kind("pretrained", told=("only_last", "rate_share")),
+        _ADVERSARIAL: _Kind(
+            "adversarial training", Axis("radius_in_255", "adversarial radius (255ths of the window)", 0.0)
+        ),
     }
 )
 
@@ -65,7 +89,7 @@ class Step:
     @property
     def axis(self) -> Axis | None:
         """The setting that says how strong it is; None where there is none, or it is no number here."""
-        axis = _KINDS.get(self.kind, ("", None))[1]
+        axis = _KINDS[self.kind].axis if self.kind in _KINDS else None
         return axis if axis is not None and self._number(axis.setting) is not None else None
 
     @property
@@ -80,13 +104,16 @@ class Step:
 
     @property
     def text(self) -> str:
-        """What it is, in words."""
-        title = _KINDS[self.kind][0] if self.kind in _KINDS else _words(self.kind)
-        if self.kind == _ADVERSARIAL and self.value is not None:
-            return f"{title}, radius {self.value:.3g}/255"
-        said = [(name.removesuffix("_px").replace("_", " "), text) for name, text in self.settings]
-        told = [name if text == "true" else f"{name} {text}" for name, text in said if text not in ("null", "false")]
-        return ", ".join([title, *told])
+        """What it is, in words; of a kind that is not known here with all of its settings."""
+        known = _KINDS.get(self.kind)
+        said = [known.title if known else _words(self.kind)]
+        for name, text in self.settings:
+            if name.endswith("_in_255"):
+                said.append(f"{name.removesuffix('_in_255')} {float(text):.3g}/255")
+            elif (known is None or name in known.told) and text not in ("null", "false"):
+                title = name.removesuffix("_px").replace("_", " ")
+                said.append(title if text == "true" else f"{title} {text}")
+        return ", ".join(said)
 
     def _number(self, name: str) -> float | None:
         value = json.loads(dict(self.settings).get(name, "null"))
@@ -105,10 +132,8 @@ def steps_of(recipe: VictimRecipe) -> tuple[Step, ...]:
     for place, content in recipe.describe().items():
         if place in _PLACES:
             for one in content if isinstance(content, list) else [content]:
-                settings = {name: value for name, value in one.items() if name != "countermeasure"}
+                settings = _in_255({name: value for name, value in one.items() if name != "countermeasure"})
                 kind = one.get("countermeasure", place)
-                if kind == _ADVERSARIAL:
-                    settings = _in_255(settings)
                 found.append(Step(kind, tuple((name, json.dumps(value)) for name, value in sorted(settings.items()))))
     return tuple(found)
 
@@ -136,13 +161,12 @@ def base_of(recipe: VictimRecipe) -> str:
 
 
 def _in_255(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Give adversarial steps their radius in 255ths of the range of values, where that is known."""
-    low, high, radius = (settings.get(name) for name in ("low", "high", "radius"))
-    if low is None or high is None or radius is None:
-        return dict(settings)
-    rest = {name: value for name, value in settings.items() if name != "radius"}
+    """Give what is a share of the window, which victims see as -1 to 1, as 255ths of it."""
+    # A countermeasure on files has its own unit, which its setting names.
+    names = [one for one in ("radius", "sigma") if one in settings]
+    rest = {name: value for name, value in settings.items() if name not in names}
     # What was a fraction of 255 becomes one again.
-    return {**rest, "radius_in_255": round(255 * radius / (high - low), 6)}
+    return {**rest, **{f"{one}_in_255": round(255 * settings[one] / _WINDOW_WIDTH, 6) for one in names}}
 
 
 def _words(kind: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ import pytest
 from monai_unlearnable.audit import AuditReport, RecipeOutcome, TrainingResult, VictimRecipe
 from monai_unlearnable.audit.adversaries import COUNTERMEASURES, adversary_of
 from monai_unlearnable.audit.adversary_sections import heat_map, sweeps
+from monai_unlearnable.audit.clean_parts import CleanPart
 from monai_unlearnable.audit.grid import find_sweeps, grid_of
 from monai_unlearnable.audit.outcomes import NotApplied
+from monai_unlearnable.audit.pretraining import Pretraining
 from monai_unlearnable.audit.taken import base_of, steps_of, steps_text
 from monai_unlearnable.countermeasures import JpegRoundTrip, PictureTransform
 from monai_unlearnable.sources import Task
@@ -57,9 +60,16 @@ def _report(*outcomes: RecipeOutcome, not_applied: tuple[NotApplied, ...] = ()) 
         ("grey", "no colours"),
         ("blur:1.5", "blur, sigma 1.5"),
         ("median:2", "median, radius 2"),
-        ("gamma:0.5", "gamma, gamma 0.5"),
+        ("gamma:0.5", "other contrast, gamma 0.5"),
         ("low-resolution:0.5", "low resolution, factor 0.5"),
         ("adversarial:4/255", "adversarial training, radius 4/255"),
+        ("projection", "projection"),
+        ("noise:8/255", "random numbers added, sigma 8/255"),
+        ("affine", "affine moves"),
+        ("cutout", "boxes hidden"),
+        ("mixup", "images mixed"),
+        ("cutmix", "boxes swapped"),
+        ("ueraser:3", "worst of several augmentations, count 3"),
     ],
 )
 def test_countermeasures_are_read_from_recipes_and_not_from_names(text: str, words: str) -> None:
@@ -69,16 +79,29 @@ def test_countermeasures_are_read_from_recipes_and_not_from_names(text: str, wor
 
 
 def test_every_countermeasure_with_a_number_has_an_axis_that_its_number_lies_on() -> None:
-    numbers = {"jpeg2000": 20.0, "low-resolution": 0.5, "adversarial": 4.0, "blur": 1.5, "gamma": 0.5}
-    written = [one.partition(":")[0] for one in COUNTERMEASURES if one.partition(":")[2] and one.split(":")[0] in KNOWN]
-    for kind in written:
-        number = "4/255" if kind == "adversarial" else f"{numbers.get(kind, 3):g}"
+    numbers = {"jpeg2000": "20", "low-resolution": "0.5", "adversarial": "4/255", "noise": "5/255", "gamma": "0.5"}
+    kinds = {one.partition(":")[0] for one in COUNTERMEASURES if ":" in one} - {"ueraser"}
+    assert len(kinds) == 9
+    for kind in kinds:
+        number = numbers.get(kind, "3")
         (step,) = steps_of(adversary_of(RECIPE, f"{kind}:{number}"))
-        assert step.value == numbers.get(kind, 3), kind
-    assert len(written) == len(KNOWN)
+        assert step.value == float(number.removesuffix("/255")), kind
 
 
-KNOWN = {"jpeg", "jpeg2000", "bits", "blur", "median", "gamma", "low-resolution", "adversarial"}
+def test_no_countermeasure_makes_another_victim() -> None:
+    numbers = {"jpeg2000": "20", "low-resolution": "0.5", "adversarial": "4/255", "noise": "5/255", "gamma": "0.5"}
+    for written in COUNTERMEASURES:
+        kind, colon, _ = written.partition(":")
+        recipe = adversary_of(RECIPE, f"{kind}:{numbers.get(kind, '3')}" if colon else kind)
+        assert base_of(recipe) == base_of(RECIPE) and len(steps_of(recipe)) == 1, written
+
+
+def test_who_has_clean_images_or_a_pretrained_network_is_no_other_victim() -> None:
+    part = replace(RECIPE, clean_part=CleanPart(share=0.2, alone=True))
+    assert steps_text(steps_of(part)) == "a clean part, alone, share 0.2" and steps_of(part)[0].value == 0.2
+    started = replace(RECIPE, start=Pretraining(source=Path("x"), only_last=True))
+    assert steps_text(steps_of(started)) == "pretrained, only last, rate share 1.0"
+    assert base_of(part) == base_of(started) == base_of(RECIPE)
 
 
 def test_an_unknown_countermeasure_is_told_in_the_words_of_its_class() -> None:
