@@ -7,8 +7,9 @@ from html import escape
 from statistics import mean
 
 from monai_unlearnable.audit.dense_scores import DenseScores, StructureScores
+from monai_unlearnable.audit.outcomes import RecipeOutcome
 from monai_unlearnable.audit.overlays import OUTLINE_COLOURS, Overlay
-from monai_unlearnable.audit.report import AuditReport, RecipeOutcome
+from monai_unlearnable.audit.report import AuditReport
 from monai_unlearnable.audit.tables import build_section, build_table
 from monai_unlearnable.audit.training import TrainingResult
 

@@ -1,11 +1,13 @@
-"""Learning curves and pictures of the report as PNG data URIs."""
+"""Curves and pictures of the report as data URIs."""
 
 from __future__ import annotations
 
 import base64
 import io
 from collections.abc import Sequence
+from statistics import mean, stdev
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,10 +15,11 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
 
-from monai_unlearnable.audit.report import RecipeOutcome
+from monai_unlearnable.audit.grid import Sweep
+from monai_unlearnable.audit.outcomes import RecipeOutcome
 from monai_unlearnable.audit.training import TrainingResult
 
-__all__ = ["draw_curves", "png_uri"]
+__all__ = ["draw_curves", "draw_sweep", "png_uri"]
 
 CLEAN_COLOUR, RELEASED_COLOUR, MAJORITY_COLOUR = "#0b5394", "#b45309", "#444444"
 
@@ -47,6 +50,31 @@ def _draw_runs(axes: Axes, runs: Sequence[TrainingResult], colour: str, line: st
     axes.plot(epochs, curves.mean(axis=0), line, color=colour, linewidth=2, marker=marker, markersize=4, label=label)
 
 
+def draw_sweep(sweep: Sweep, *, score_name: str, trivial_name: str) -> str:
+    """Draw score over the strength of a countermeasure, clean against released; an SVG data URI without any script."""
+    figure = Figure(figsize=(7.2, 3.4), layout="constrained")
+    axes = figure.add_subplot()
+    both = (
+        ([one.clean for one in sweep.outcomes], CLEAN_COLOUR, "o-", "trained on clean originals"),
+        ([one.released for one in sweep.outcomes], RELEASED_COLOUR, "s--", "trained on released images"),
+    )
+    for results, colour, line, label in both:
+        scores = [[one.score for one in runs] for runs in results]
+        spread = [stdev(one) if len(one) > 1 else 0.0 for one in scores]
+        means = [mean(one) for one in scores]
+        axes.errorbar(sweep.values, means, spread, fmt=line, color=colour, linewidth=2, capsize=3, label=label)
+    majority = sweep.outcomes[0].majority
+    axes.axhline(majority, color=MAJORITY_COLOUR, linestyle=":", linewidth=2, label=trivial_name)
+    axes.set(xlabel=sweep.axis.title, ylabel=f"{score_name} on clean test images", ylim=(0, 1))
+    axes.grid(alpha=0.25)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    buffer = io.BytesIO()
+    # Without a salt the names of parts are drawn at random.
+    with matplotlib.rc_context({"svg.hashsalt": "audit"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return _uri(buffer.getvalue(), kind="svg+xml")
+
+
 def png_uri(image: NDArray[np.uint8]) -> str:
     """Encode uint8 ``(channel, height, width)`` as a PNG data URI; anything but three channels is shown as grey."""
     plane = np.moveaxis(image, 0, -1) if image.shape[0] == 3 else image[0]
@@ -55,5 +83,5 @@ def png_uri(image: NDArray[np.uint8]) -> str:
     return _uri(buffer.getvalue())
 
 
-def _uri(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+def _uri(file: bytes, *, kind: str = "png") -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(file).decode('ascii')}"

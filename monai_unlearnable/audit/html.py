@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from importlib import resources
 
-from monai_unlearnable.audit import dense_sections, sections
+from monai_unlearnable.audit import adversary_sections, dense_sections, extra_sections, sections
 from monai_unlearnable.audit.overlays import Overlay
 from monai_unlearnable.audit.previews import Example
 from monai_unlearnable.audit.report import AuditReport
@@ -34,7 +34,11 @@ def render_html(report: AuditReport, examples: Sequence[Example] = (), overlays:
         (
             sections.verdict(report),
             sections.results(report),
+            adversary_sections.heat_map(report),
+            adversary_sections.sweeps(report),
             *_masks(report, overlays),
+            extra_sections.authorised_use(report),
+            extra_sections.membership(report),
             sections.examples(examples),
             sections.curves(report),
             sections.fidelity(report.fidelity),

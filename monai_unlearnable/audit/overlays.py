@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from monai_unlearnable.audit.figures import png_uri
 from monai_unlearnable.audit.loading import ImageSet
+from monai_unlearnable.audit.outcomes import RecipeOutcome
 from monai_unlearnable.audit.pairing import AuditData
 from monai_unlearnable.audit.planes import Plane, foreground_centre, planes_of
-from monai_unlearnable.audit.report import RecipeOutcome
 from monai_unlearnable.audit.seen import load_seen
 from monai_unlearnable.sources.base import Task
 from monai_unlearnable.sources.image_view import ImageView

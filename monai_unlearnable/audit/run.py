@@ -8,15 +8,17 @@ from pathlib import Path
 
 import torch
 
+from monai_unlearnable.audit.extras import Extra, ExtraRuns, extra_epochs, require_extras
 from monai_unlearnable.audit.facts import read_facts
 from monai_unlearnable.audit.fidelity import measure_fidelity
 from monai_unlearnable.audit.html import render_html
 from monai_unlearnable.audit.machine import describe_machine
+from monai_unlearnable.audit.outcomes import NotApplied, RecipeOutcome
 from monai_unlearnable.audit.output import check_outside, claim_output
 from monai_unlearnable.audit.overlays import draw_overlays
 from monai_unlearnable.audit.pairing import AuditData, open_data
 from monai_unlearnable.audit.previews import pick_examples
-from monai_unlearnable.audit.report import AuditReport, NotApplied, RecipeOutcome
+from monai_unlearnable.audit.report import AuditReport
 from monai_unlearnable.audit.runs import RunFolder, write_atomically
 from monai_unlearnable.audit.selfchecks import Check, check_release
 from monai_unlearnable.audit.trainings import AuditProgress, Trainings
@@ -42,6 +44,7 @@ def audit_release(
     resume: bool = True,
     runs: str | Path | None = None,
     device: str | torch.device = "cpu",
+    extras: Sequence[Extra | str] = (),
     progress: AuditProgress | None = None,
 ) -> AuditReport:
     """Train victims on a release and on its clean source, and write ``audit.json`` and ``audit.html``.
@@ -65,19 +68,24 @@ def audit_release(
         resume: use finished trainings again.
         runs: folder of finished trainings (default ``output/runs``); several audits may share one.
         device: where to train.
+        extras: what else to look at, such as ``["authorised-use", "membership"]``; see
+            :class:`~monai_unlearnable.audit.extras.Extra`.
         progress: called after every epoch.
 
     Raises:
-        ValueError: no recipe, two of one name, or ``seeds`` below 1.
+        ValueError: no recipe, two of one name, ``seeds`` below 1, or an extra that is none or needs another victim.
         SourceError: images or labels cannot be read or do not fit.
         ReleaseError: not a release of this source, or an output folder that cannot be used.
         DivergedError: a victim's loss is no longer finite.
         NotApplicableError: no victim's countermeasure is one for these images. Single ones are left out and named.
     """
     _check_arguments(recipes, seeds=seeds)
+    wanted = tuple(dict.fromkeys(map(Extra, extras)))
     folder, where = Path(output), torch.device(device)
     data = open_data(release, clean=clean, test=test, labels=labels, section=section, names=names)
     victims = (default_recipe(data.clean.task),) if recipes is None else recipes
+    all_seeds = tuple(range(first_seed, first_seed + seeds))
+    require_extras(wanted, victims, data, all_seeds)
     run_folder = folder / "runs" if runs is None else Path(runs)
     inputs = tuple(Path(one) for one in (release, clean, test) if one is not None)
     for one in (run_folder, folder):
@@ -86,14 +94,16 @@ def audit_release(
     facts = read_facts(release)
     fidelity = measure_fidelity(data.release, data.clean, data.pairs, labels=data.clean.mask_labels)
     checks = check_release(data, fidelity, facts)
+    own_epochs = 2 * seeds * sum(one.epochs for one in victims)
     trainings = Trainings(
         runs=RunFolder(run_folder),
         resume=resume,
         device=where,
         progress=progress,
-        all_epochs=2 * seeds * sum(one.epochs for one in victims),
+        all_epochs=own_epochs + extra_epochs(wanted, victims, seeds=seeds),
     )
-    outcomes, not_applied = _train_all(victims, trainings, data, tuple(range(first_seed, first_seed + seeds)))
+    outcomes, not_applied = _train_all(victims, trainings, data, all_seeds)
+    extra_runs = ExtraRuns(wanted, trainings.runs, resume, where, trainings.tell)
     report = AuditReport(
         task=data.clean.task,
         class_names=data.clean.class_names,
@@ -110,6 +120,7 @@ def audit_release(
         checks=(*checks, *map(_baseline_check, outcomes)),
         machine=describe_machine(where),
         not_applied=not_applied,
+        extras=extra_runs.find(data, [one.recipe for one in outcomes], all_seeds),
     )
     overlays = [picture for one in outcomes for picture in draw_overlays(data, one)]
     page = render_html(report, pick_examples(data), overlays)

@@ -53,17 +53,30 @@ class RunFolder:
 
     def load(self, key: str) -> TrainingResult | None:
         """Return the training of this key; None where there is none or its file is damaged."""
+        content = self.load_json(key)
         try:
-            content = json.loads(self._file(key).read_text(encoding="utf-8"))
-            parsed = _parsed(content["result"])
-            whole = content["key"] == key and _is_whole(parsed)
-        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+            parsed = None if content is None else _parsed(content)
+            whole = parsed is not None and _is_whole(parsed)
+        except (ValueError, KeyError, TypeError, AttributeError):
             return None
         return parsed if whole else None
 
     def save(self, key: str, result: TrainingResult, *, about: dict[str, Any]) -> None:
         """Write a finished training, with ``about`` (JSON values) for people who read the file."""
-        content = {"key": key, **about, "result": asdict(result)}
+        self.save_json(key, asdict(result), about=about)
+
+    def load_json(self, key: str) -> dict[str, Any] | None:
+        """Return the JSON values that were saved under a key; None where there are none or their file is damaged."""
+        try:
+            content = json.loads(self._file(key).read_text(encoding="utf-8"), parse_constant=_refuse)
+            found = content["result"] if content["key"] == key else None
+        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def save_json(self, key: str, result: dict[str, Any], *, about: dict[str, Any]) -> None:
+        """Write JSON values under a key, with ``about`` (JSON values) for people who read the file."""
+        content = {"key": key, **about, "result": result}
         write_atomically(self._file(key), json.dumps(content, indent=2, allow_nan=False) + "\n")
 
     def _file(self, key: str) -> Path:
@@ -89,6 +102,10 @@ def _parsed(content: dict[str, Any]) -> TrainingResult:
             "predictions": tuple(map(PackedMap.from_json, predictions)),
         }
     )
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON.")
 
 
 def _is_whole(result: TrainingResult) -> bool:

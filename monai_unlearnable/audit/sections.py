@@ -9,8 +9,9 @@ from statistics import mean
 from monai_unlearnable.audit.facts import ReleaseFacts
 from monai_unlearnable.audit.fidelity import Fidelity, Spread
 from monai_unlearnable.audit.figures import draw_curves
+from monai_unlearnable.audit.outcomes import RecipeOutcome, Verdict
 from monai_unlearnable.audit.previews import Example, Triple
-from monai_unlearnable.audit.report import AuditReport, RecipeOutcome, Verdict
+from monai_unlearnable.audit.report import AuditReport
 from monai_unlearnable.audit.tables import build_section, build_table
 from monai_unlearnable.audit.wording import (
     best_adversary_sentences,

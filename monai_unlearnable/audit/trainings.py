@@ -10,8 +10,8 @@ from typing import TypeAlias
 import torch
 
 from monai_unlearnable.audit.loading import ImageSet
+from monai_unlearnable.audit.outcomes import RecipeOutcome
 from monai_unlearnable.audit.pairing import AuditData
-from monai_unlearnable.audit.report import RecipeOutcome
 from monai_unlearnable.audit.runs import RunFolder, run_key
 from monai_unlearnable.audit.scores import majority_score
 from monai_unlearnable.audit.seen import load_seen
@@ -89,12 +89,12 @@ class Trainings:
         if result is None:
             start = None if other is None else self._start(recipe, other, seed=seed)
             result = train_victim(
-                recipe, train, test, seed=seed, device=self.device, start=start, on_epoch=lambda: self._tell(what, 1)
+                recipe, train, test, seed=seed, device=self.device, start=start, on_epoch=lambda: self.tell(what, 1)
             )
             about = {"recipe": recipe.describe(), "seed": seed, "trained_on": trained_on}
             self.runs.save(key, result, about=about)
         else:
-            self._tell(what, recipe.epochs)
+            self.tell(what, recipe.epochs)
         return result
 
     def _start(self, recipe: VictimRecipe, other: ImageSet, *, seed: int) -> StartingWeights:
@@ -105,7 +105,8 @@ class Trainings:
             self._starts[key] = starting_weights(fit_victim(scratch, other, seed=seed, device=self.device))
         return self._starts[key]
 
-    def _tell(self, what: str, epochs: int) -> None:
+    def tell(self, what: str, epochs: int) -> None:
+        """Count epochs that are done, and tell of them."""
         self._done += epochs
         if self.progress is not None:
             self.progress(what, self._done, self.all_epochs)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from statistics import mean, stdev
 
-from monai_unlearnable.audit.report import (
+from monai_unlearnable.audit.best_adversary import BestAdversary
+from monai_unlearnable.audit.outcomes import (
     DENSE_LEARNED,
     DENSE_LIMIT,
     LEARNED_MARGIN,
     MULTI_LABEL_LIMIT,
-    AuditReport,
     RecipeOutcome,
     Verdict,
 )
+from monai_unlearnable.audit.report import AuditReport
 from monai_unlearnable.audit.training import TrainingResult
 from monai_unlearnable.sources.base import Task
 
@@ -82,16 +83,26 @@ def best_adversary_sentences(report: AuditReport) -> tuple[str, ...]:
     """Say what the best of all victims got, and which countermeasures were none for these images."""
     best = report.best_adversary
     sentences = []
-    if best is not None:
-        share = best.regained_share
-        regained = "" if share is None else f", {max(0.0, share):.0%} of what plain training on the originals gains"
+    if best is None:
+        sentences.append("No best adversary: no victim learned from clean images, so that none says anything.")
+    else:
         sentences.append(
             f"The best adversary of all is {best.name}: {score_text(best.score, report.task)}, where the same victim "
             f"has {score_text(best.clean, report.task)} from the originals and a reader who never looks has "
-            f"{score_text(best.majority, report.task)}{regained}."
+            f"{score_text(best.majority, report.task)}. {_regained(best)}"
         )
     sentences += [f"Not applicable: {one.recipe.name}. {one.reason}" for one in report.not_applied]
     return tuple(sentences)
+
+
+def _regained(best: BestAdversary) -> str:
+    share = best.regained_share
+    if share is not None:
+        return (
+            f"It regains {max(0.0, share):.0%} of the clean gap, which is what plain training on the originals gains."
+        )
+    why = "every victim took a countermeasure" if best.plain is None else "the clean baseline does not beat not looking"
+    return f"What share of the clean gap that is cannot be said: {why}."
 
 
 def how_to_read(task: Task) -> tuple[str, ...]:

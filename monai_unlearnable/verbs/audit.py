@@ -93,6 +93,7 @@ def run_audit(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
             recipes=victims,
             seeds=options.seeds,
             first_seed=options.first_seed,
+            extras=options.extra,
             device=device,
             progress=show,
         )

@@ -34,6 +34,7 @@ _COUNTERMEASURES = (
     "clean-part-alone:SHARE",
 )
 _SUITES = ("quick", "standard", "full")
+_EXTRAS = ("authorised-use", "membership")
 
 
 def add_audit(verb: argparse.ArgumentParser) -> None:
@@ -90,6 +91,14 @@ def _add_victims(verb: argparse.ArgumentParser) -> None:
         help="other public images with labels, that pretrained victims learn first",
     )
     verb.add_argument("--other-labels", type=Path, metavar="FILE", help="list of that folder (CSV or datalist)")
+    verb.add_argument(
+        "--extra",
+        action="append",
+        default=[],
+        choices=_EXTRAS,
+        metavar="NAME",
+        help=f"look at more than scores, which takes longer, and may be repeated: {', '.join(_EXTRAS)}",
+    )
     verb.add_argument(
         "--victim-size-px",
         type=size,

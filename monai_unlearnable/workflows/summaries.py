@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import mean
 
 from monai_unlearnable.audit import AuditReport
+from monai_unlearnable.audit.extra_wording import extra_sentences
 from monai_unlearnable.audit.wording import best_adversary_sentences
 from monai_unlearnable.release import Failure, RestoreReport, VerifyReport
 from monai_unlearnable.sources import Task
@@ -80,7 +81,7 @@ def describe_audit(report: AuditReport, output: Path) -> str:
             f"{one.recipe.name:<{width}}{_spread(released):>22}{_spread(clean):>22}"
             f"{one.majority:>12.3f}  {one.verdict.value}"
         )
-    lines += best_adversary_sentences(report)
+    lines += [*best_adversary_sentences(report), *extra_sentences(report)]
     fidelity = report.fidelity
     if fidelity.max_abs_levels and fidelity.psnr_db and fidelity.ssim:
         lines.append(

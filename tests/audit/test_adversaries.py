@@ -12,8 +12,10 @@ import torch
 
 from monai_unlearnable.audit import Verdict, VictimRecipe, audit_release
 from monai_unlearnable.audit.adversaries import COUNTERMEASURES, adversary_of
+from monai_unlearnable.audit.best_adversary import BestAdversary
 from monai_unlearnable.audit.loading import load_images
-from monai_unlearnable.audit.report import AuditReport, BestAdversary, NotApplied, RecipeOutcome
+from monai_unlearnable.audit.outcomes import NotApplied, RecipeOutcome
+from monai_unlearnable.audit.report import AuditReport
 from monai_unlearnable.audit.training import TrainingResult, train_victim
 from monai_unlearnable.audit.wording import best_adversary_sentences
 from monai_unlearnable.countermeasures import AdversarialSteps, BitDepth, Grey, JpegRoundTrip
@@ -142,11 +144,31 @@ def test_the_best_adversary_is_the_highest_mean_of_those_who_learn() -> None:
     assert [best.score, best.clean, best.plain] == pytest.approx([0.65, 0.8, 0.85])
     assert best.regained_share == pytest.approx((0.65 - 0.5) / (0.85 - 0.5))
     sentences = best_adversary_sentences(report)
-    assert "43% of what plain training on the originals gains" in sentences[0]
+    assert "It regains 43% of the clean gap, which is what plain training on the originals gains" in sentences[0]
     assert sentences[1] == "Not applicable: n. it is a volume."
 
 
 def test_without_a_victim_that_learns_there_is_no_best_adversary() -> None:
     report = _report(_outcome(RECIPE, [0.9], [0.5]))
-    assert report.best_adversary is None and best_adversary_sentences(report) == ()
+    assert report.best_adversary is None
+    assert best_adversary_sentences(report) == (
+        "No best adversary: no victim learned from clean images, so that none says anything.",
+    )
     assert BestAdversary("a", 0.5, 0.6, 0.5, 0.5).regained_share is None
+
+
+def test_a_share_below_nothing_stays_so_in_the_figures_and_is_nothing_in_words() -> None:
+    report = _report(_outcome(RECIPE, [0.3], [0.9]))
+    best = report.best_adversary
+    assert best is not None and best.to_json()["regained_share"] == pytest.approx(-0.5)
+    assert "It regains 0% of the clean gap" in best_adversary_sentences(report)[0]
+
+
+def test_without_a_plain_clean_baseline_there_is_no_share() -> None:
+    jpeg = replace(RECIPE, name="j", pictures=(JpegRoundTrip(10),))
+    only = _report(_outcome(jpeg, [0.6], [0.8]))
+    assert only.best_adversary is not None and only.best_adversary.plain is None
+    assert "cannot be said: every victim took a countermeasure." in best_adversary_sentences(only)[0]
+    beaten = _report(_outcome(RECIPE, [0.5], [0.5]), _outcome(jpeg, [0.6], [0.8]))
+    assert beaten.best_adversary is not None and beaten.best_adversary.to_json()["regained_share"] is None
+    assert "cannot be said: the clean baseline does not beat not looking." in best_adversary_sentences(beaten)[0]

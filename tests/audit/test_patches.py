@@ -16,9 +16,9 @@ from skimage.transform import resize
 from monai_unlearnable.audit import VictimRecipe, audit_release, run, train_victim
 from monai_unlearnable.audit.batches import WholeBatches
 from monai_unlearnable.audit.loading import ImageSet, load_images
+from monai_unlearnable.audit.outcomes import RecipeOutcome
 from monai_unlearnable.audit.overlays import draw_overlays
 from monai_unlearnable.audit.pairing import AuditData
-from monai_unlearnable.audit.report import RecipeOutcome
 from monai_unlearnable.audit.sizes import resized_image, with_border
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources import Task, open_source
