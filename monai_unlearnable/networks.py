@@ -6,7 +6,10 @@ from monai.networks.nets import DenseNet, DenseNet121, ResNet, resnet18
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-__all__ = ["small_densenet", "small_resnet", "standard_densenet121", "standard_resnet18"]
+__all__ = ["small_densenet", "small_linear", "small_resnet", "standard_densenet121", "standard_resnet18"]
+
+_LINEAR_GRID = {2: 28, 3: 12}
+_LINEAR_HIDDEN = 64
 
 
 def small_resnet(*, spatial_dims: int, in_channels: int, num_classes: int) -> ResNet:
@@ -77,6 +80,36 @@ def small_densenet(*, spatial_dims: int, in_channels: int, num_classes: int) -> 
         block_config=(3, 3, 3),
     )
     return nn.Sequential(_Bordered(smallest_px=16, size_px=32), network)
+
+
+def small_linear(*, spatial_dims: int, in_channels: int, num_classes: int) -> nn.Sequential:
+    """Build two linear layers without bias, nothing between them, on a grid of 28 pixels (12 of volumes) a side.
+
+    Images of any size are averaged to the grid, so that views of several sizes have one number of weights; the gradient
+    reaches every pixel. A smaller image shows each pixel in several places of the grid.
+
+    Args:
+        spatial_dims: 2 for pictures, 3 for volumes.
+        in_channels: channels of an image.
+        num_classes: classes (single-label) or label columns (multi-label).
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Example:
+        >>> import torch
+        >>> network = small_linear(spatial_dims=2, in_channels=1, num_classes=3)
+        >>> network(torch.zeros(4, 1, 40, 33)).shape
+        torch.Size([4, 3])
+    """
+    _check(spatial_dims, in_channels, num_classes)
+    side = _LINEAR_GRID[spatial_dims]
+    pool = nn.AdaptiveAvgPool2d(side) if spatial_dims == 2 else nn.AdaptiveAvgPool3d(side)
+    layers = (
+        nn.Linear(in_channels * side**spatial_dims, _LINEAR_HIDDEN, bias=False),
+        nn.Linear(_LINEAR_HIDDEN, num_classes, bias=False),
+    )
+    return nn.Sequential(pool, nn.Flatten(), *layers)
 
 
 def standard_resnet18(*, spatial_dims: int, in_channels: int, num_classes: int) -> ResNet:

@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from monai_unlearnable.networks import small_densenet, small_resnet, standard_densenet121, standard_resnet18
+from monai_unlearnable.networks import (
+    small_densenet,
+    small_linear,
+    small_resnet,
+    standard_densenet121,
+    standard_resnet18,
+)
 
 
 @pytest.mark.parametrize(("spatial_dims", "channels"), [(2, 1), (2, 3), (3, 1)])
@@ -40,6 +46,25 @@ def test_small_densenet_is_monais_with_a_border_of_zeros(shape: tuple[int, ...])
         assert network(image).shape == (2, 3)
 
 
+@pytest.mark.parametrize("shape", [(28, 28), (12, 12, 12)], ids=str)
+def test_small_linear_is_a_product_of_two_matrices(shape: tuple[int, ...]) -> None:
+    network = small_linear(spatial_dims=len(shape), in_channels=2, num_classes=3)
+    first, second = (one.detach().numpy() for one in network.parameters())
+    image = torch.rand(4, 2, *shape)
+    expected = image.flatten(1).numpy() @ first.T @ second.T
+    assert network(image).detach().numpy() == pytest.approx(expected, abs=1e-5)
+    assert [one.numel() for one in network.parameters()] == [64 * 2 * image[0, 0].numel(), 3 * 64]
+
+
+@pytest.mark.parametrize("shape", [(96, 96), (20, 41), (96, 50, 33), (5, 9, 28)], ids=str)
+def test_small_linear_is_linear_and_reaches_every_pixel_of_any_size(shape: tuple[int, ...]) -> None:
+    network = small_linear(spatial_dims=len(shape), in_channels=1, num_classes=2).double()
+    image, other = torch.rand(2, 1, 1, *shape, dtype=torch.float64).requires_grad_()
+    (gradient,) = torch.autograd.grad(network(image)[0, 0], image)
+    assert bool((gradient != 0).all())
+    assert torch.allclose(network(3 * image - other), 3 * network(image) - network(other))
+
+
 def test_the_same_seed_gives_the_same_weights() -> None:
     def weights(seed: int) -> torch.Tensor:
         torch.manual_seed(seed)
@@ -58,7 +83,7 @@ def test_monais_networks_share_the_signature(build: Callable[..., nn.Module]) ->
         assert network(torch.zeros(1, 3, 32, 32)).shape == (1, 4)
 
 
-@pytest.mark.parametrize("build", [small_densenet, small_resnet, standard_resnet18, standard_densenet121])
+@pytest.mark.parametrize("build", [small_densenet, small_linear, small_resnet, standard_resnet18, standard_densenet121])
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeAlias, overload
 
 import torch
@@ -72,6 +72,22 @@ class Budget(ABC):
     def of_patch(self, share: float) -> Budget:
         """Return a budget for patches of ``share`` (0 to 1) of an image: where each keeps to it, the image to this."""
         return self
+
+    def times(self, share: float | PerSample) -> Budget:
+        """Return a budget of a share of the radius, of all images or for each; no radius becomes less than one level.
+
+        Args:
+            share: 0 to 1; for each image ``(batch,)``.
+
+        Example:
+            >>> from monai_unlearnable.budgets import LinfBudget
+            >>> LinfBudget(radius_levels=8).times(0.25).radius_levels
+            2.0
+        """
+        radius = torch.as_tensor(self.radius_levels, dtype=torch.float64)
+        shares = torch.as_tensor(share, dtype=torch.float64)
+        scaled = torch.maximum(radius.to(shares.device) * shares, radius.clamp(max=1.0).to(shares.device))
+        return replace(self, radius_levels=scaled if scaled.ndim else float(scaled))
 
     @abstractmethod
     def norm(self, delta: Deltas) -> PerSample:

@@ -64,6 +64,10 @@ class MaskedBudget(Budget):
         """Give a patch its share of the radius; the mask is that of the patch already."""
         return self.of_mask(self.budget.of_patch(share), self.mask)
 
+    def times(self, share: float | PerSample) -> MaskedBudget:
+        """Return a share of the budget inside the same mask; see :meth:`Budget.times`."""
+        return self.of_mask(self.budget.times(share), self.mask)
+
     def of_grid(self, space: tuple[int, ...], share: float) -> MaskedBudget:
         """Return the budget on a smaller grid: a voxel of it is free where any of those that become it is."""
         pool = functional.adaptive_max_pool2d if len(space) == 2 else functional.adaptive_max_pool3d

@@ -13,6 +13,7 @@ from monai_unlearnable.perturbations.error_minimizing import ErrorMinimizing
 from monai_unlearnable.perturbations.generator import GeneratedDeltas
 from monai_unlearnable.perturbations.generator_network import PatternedGenerator, small_generator
 from monai_unlearnable.perturbations.in_region import InRegion, in_region
+from monai_unlearnable.perturbations.linear_error_minimizing import LinearErrorMinimizing
 from monai_unlearnable.perturbations.objectives import (
     ComplementTarget,
     MemberObjective,
@@ -22,6 +23,7 @@ from monai_unlearnable.perturbations.objectives import (
     ObjectiveLoss,
     SingleLabelObjective,
     TargetMap,
+    UnsaturatedObjective,
 )
 from monai_unlearnable.perturbations.on_grid import OnGrid, on_grid
 from monai_unlearnable.perturbations.patterns import Blocks, PatternFamily, Stripes
@@ -44,6 +46,7 @@ __all__ = [
     "ErrorMinimizing",
     "GeneratedDeltas",
     "InRegion",
+    "LinearErrorMinimizing",
     "MemberObjective",
     "MultiLabelObjective",
     "NextClassTarget",
@@ -67,6 +70,7 @@ __all__ = [
     "Synthetic",
     "TargetMap",
     "TargetedAdversarial",
+    "UnsaturatedObjective",
     "descend",
     "in_region",
     "on_grid",

@@ -70,6 +70,14 @@ class PerturbationBatch:
         """Return the delta of each image."""
         return delta if self.owner is None else delta[self.owner]
 
+    def label_of_deltas(self) -> Labels:
+        """Return the label of each delta: of one that images share, that of the first of them."""
+        if self.owner is None:
+            return self.label
+        first = torch.full((len(self.delta),), len(self.label), device=self.owner.device)
+        order = torch.arange(len(self.label), device=self.owner.device)
+        return self.label[first.scatter_reduce(0, self.owner, order, reduce="amin")]
+
     def sum_by_delta(self, values: Tensor) -> Tensor:
         """Add up one value for each image over the images that share a delta."""
         if self.owner is None:

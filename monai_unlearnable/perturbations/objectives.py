@@ -21,7 +21,11 @@ __all__ = [
     "ObjectiveLoss",
     "SingleLabelObjective",
     "TargetMap",
+    "UnsaturatedObjective",
 ]
+
+_SURE = -15.0
+"""From here on ``log(softplus(x))`` is ``x``, as far as float32 can tell."""
 
 
 class Objective(ABC):
@@ -84,6 +88,36 @@ class MultiLabelObjective(Objective):
     def error(self, logits: Logits, label: Labels) -> PerSample:
         """Share of the labels on whose wrong side the logit lies."""
         return ((logits > 0) != (label > 0.5)).to(logits.dtype).mean(1)
+
+
+class UnsaturatedObjective(Objective):
+    """Logarithm of the cross-entropy of one class, or of the sum over several labels.
+
+    It falls in the same direction as the loss itself, but goes on falling where that is 0 as far as float32 can tell:
+    an image that a surrogate is sure of gets a delta like any other.
+
+    Example:
+        >>> import torch
+        >>> logits, label = torch.tensor([[200.0, 0.0]]), torch.tensor([0])
+        >>> UnsaturatedObjective().loss(logits, label), SingleLabelObjective().loss(logits, label)
+        (tensor([-200.]), tensor([-0.]))
+    """
+
+    def loss(self, logits: Logits, label: Labels) -> PerSample:
+        """Logarithm of the loss of each image."""
+        if label.ndim == 2:
+            wrong = (1 - 2 * label.to(logits.dtype)) * logits
+        else:
+            own = functional.one_hot(label, logits.shape[1]).bool()
+            # A single class stands against a logit of 0.
+            others = logits.masked_fill(own, -torch.inf) if logits.shape[1] > 1 else torch.zeros_like(logits)
+            wrong = (others.logsumexp(1) - logits[own]).unsqueeze(1)
+        log_losses = torch.where(wrong < _SURE, wrong, functional.softplus(wrong.clamp_min(_SURE)).log())
+        return log_losses.logsumexp(1)
+
+    def error(self, logits: Logits, label: Labels) -> PerSample:
+        """1 where the largest logit is not the label's; of several labels the share that is wrong."""
+        return (MultiLabelObjective() if label.ndim == 2 else SingleLabelObjective()).error(logits, label)
 
 
 @dataclass(frozen=True)

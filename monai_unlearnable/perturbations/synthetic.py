@@ -100,11 +100,7 @@ class Synthetic(Perturbation):
         on_step: StepHook | None = None,
     ) -> Deltas:
         """Return the pattern of each delta's label; the deltas so far and the surrogate are not looked at."""
-        label, budget = batch.label, self.budget_of(batch)
-        if batch.owner is not None:
-            first = torch.full((len(batch.delta),), len(label), device=batch.owner.device)
-            order = torch.arange(len(label), device=batch.owner.device)
-            label = label[first.scatter_reduce(0, batch.owner, order, reduce="amin")]
+        label, budget = batch.label_of_deltas(), self.budget_of(batch)
         if on_step is not None:
             on_step(IterationEvents.INNER_ITERATION_STARTED)
         pattern = self._of_batch(batch, label, budget).to(batch.image)

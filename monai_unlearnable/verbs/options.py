@@ -72,7 +72,14 @@ audit.html (one page for people) and audit.json. Finished trainings are kept, so
 example:
   monai-unlearnable audit release --clean breastmnist.npz --output report --seeds 3
 """
-_PERTURBATIONS = ("error_minimizing", "robust_error_minimizing", "targeted_adversarial", "synthetic", "generator")
+_PERTURBATIONS = (
+    "error_minimizing",
+    "robust_error_minimizing",
+    "linear_error_minimizing",
+    "targeted_adversarial",
+    "synthetic",
+    "generator",
+)
 
 
 class UsageError(SystemExit):

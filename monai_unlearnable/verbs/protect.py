@@ -14,6 +14,7 @@ from monai_unlearnable.verbs.progress import ProgressBars
 from monai_unlearnable.workflows import (
     ErrorMinimizingRecipe,
     GeneratorRecipe,
+    LinearErrorMinimizingRecipe,
     Recipe,
     RobustErrorMinimizingRecipe,
     SyntheticRecipe,
@@ -96,6 +97,8 @@ def choose_recipe(options: argparse.Namespace, parser: argparse.ArgumentParser) 
         recipe = ErrorMinimizingRecipe.for_classes() if options.class_wise else ErrorMinimizingRecipe()
     elif options.perturbation == RobustErrorMinimizingRecipe.name:
         recipe = RobustErrorMinimizingRecipe(class_wise=options.class_wise)
+    elif options.perturbation == LinearErrorMinimizingRecipe.name:
+        recipe = LinearErrorMinimizingRecipe(class_wise=options.class_wise)
     elif options.perturbation == TargetedAdversarialRecipe.name:
         recipe = TargetedAdversarialRecipe(class_wise=options.class_wise)
     elif options.perturbation == GeneratorRecipe.name:

@@ -5,6 +5,7 @@ from monai_unlearnable.workflows.generator_recipe import GeneratorRecipe
 from monai_unlearnable.workflows.intensity import ImageLevels, SourceLevels, survey
 from monai_unlearnable.workflows.later import load_surrogate
 from monai_unlearnable.workflows.later_generator import load_generator
+from monai_unlearnable.workflows.linear_recipe import LinearErrorMinimizingRecipe
 from monai_unlearnable.workflows.protect import protect
 from monai_unlearnable.workflows.radii import make_budget, make_budgets
 from monai_unlearnable.workflows.recipes import (
@@ -23,6 +24,7 @@ __all__ = [
     "GeneratorRecipe",
     "ImageFacts",
     "ImageLevels",
+    "LinearErrorMinimizingRecipe",
     "ProtectReport",
     "ProtectionRun",
     "Recipe",

@@ -25,8 +25,9 @@ def fit_recipe(recipe: Recipe, images: Source) -> Recipe:
 
     Raises:
         SourceError: images of different numbers of channels, pictures beside volumes, or class-wise deltas for images
-            of different shapes, for those that are swept in patches, or for masks.
+            of different shapes, for those that are swept in patches, or for masks; or the method is not for them.
     """
+    recipe.check_images(images)
     shapes = {images.shape(index) for index in range(len(images))}
     channels = sorted({shape[0] for shape in shapes})
     if len(channels) > 1:
@@ -35,11 +36,6 @@ def fit_recipe(recipe: Recipe, images: Source) -> Recipe:
     if len({len(shape) for shape in shapes}) > 1:
         others = _first_others(images, len)
         raise SourceError(f"{images.path}: holds pictures and volumes ({others}); protect them apart.")
-    if recipe.class_wise and images.task is Task.SEGMENTATION:
-        raise SourceError(
-            f"{images.path}: its labels are masks, and a class-wise delta is for images of one class. Use deltas of "
-            "their own (leave class_wise out)."
-        )
     if recipe.class_wise and len(shapes) > 1:
         raise SourceError(
             f"{images.path}: images have {len(shapes)} shapes such as {sorted(shapes)[:2]}, and a class-wise delta has "

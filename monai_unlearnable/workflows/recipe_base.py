@@ -17,6 +17,7 @@ from torch import nn
 from monai_unlearnable.budgets import AnyBudget
 from monai_unlearnable.dense_networks import small_unet
 from monai_unlearnable.engines import PrepareViews, ProtectionEngine, SaveProtection
+from monai_unlearnable.errors import SourceError
 from monai_unlearnable.networks import small_resnet
 from monai_unlearnable.perturbations import (
     ErrorMinimizing,
@@ -29,7 +30,7 @@ from monai_unlearnable.perturbations import (
     in_region,
     on_grid,
 )
-from monai_unlearnable.sources import Task
+from monai_unlearnable.sources import Source, Task
 from monai_unlearnable.sources.patches import LARGEST_PATCH_VALUES
 from monai_unlearnable.surrogates import (
     InOrder,
@@ -66,6 +67,18 @@ class Recipe(ABC):
     batch_size: int = 128
     largest_patch_values: int = LARGEST_PATCH_VALUES
     region: Region | None = None
+
+    def check_images(self, images: Source) -> None:
+        """Refuse images that the method is not for, before anything is written.
+
+        Raises:
+            SourceError: names why, and what to do.
+        """
+        if self.class_wise and images.task is Task.SEGMENTATION:
+            raise SourceError(
+                f"{images.path}: its labels are masks, and a class-wise delta is for images of one class. Use deltas "
+                "of their own (leave class_wise out)."
+            )
 
     @abstractmethod
     def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:
@@ -139,6 +152,10 @@ class SurrogateRecipe(Recipe):
     ) -> ErrorMinimizing | TargetedAdversarial:
         """Return the method for images of this kind."""
 
+    def perturbation_of(self, context: RecipeContext) -> ErrorMinimizing | TargetedAdversarial:
+        """Return the method for the images of a run."""
+        return self.perturbation(context.facts, budget=context.budget, seed=context.seed)
+
     def surrogate(self, facts: ImageFacts, *, seed: int = 0, device: str | torch.device = "cpu") -> Surrogate:
         """Build a surrogate whose weights follow from the seed alone."""
         with torch.random.fork_rng():
@@ -211,12 +228,7 @@ class SurrogateRecipe(Recipe):
             device=context.device,
             max_epochs=max_epochs,
             train_data_loader=self.loader(context),
-            perturbation=in_region(
-                on_grid(
-                    self.perturbation(context.facts, budget=context.budget, seed=context.seed), self.surrogate_size_px
-                ),
-                self.region,
-            ),
+            perturbation=in_region(on_grid(self.perturbation_of(context), self.surrogate_size_px), self.region),
             store=context.store,
             surrogate=surrogate,
             key=context.key,

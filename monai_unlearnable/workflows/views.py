@@ -20,6 +20,8 @@ from monai_unlearnable.types import Images, Region
 
 __all__ = ["StoredDeltas", "SurrogateViews"]
 
+_KEPT_VALUES = 2**24
+
 
 @dataclass(frozen=True)
 class StoredDeltas:
@@ -53,6 +55,7 @@ class SurrogateViews(Dataset[dict[str, Any]]):
         images: by :data:`~monai_unlearnable.sources.dataset.Place`.
         surrogate: whose preprocessing makes the views.
         deltas: what is added before; None for views of the clean images.
+        kept_values: so many values of clean views are kept in memory, so that later epochs need not read and resample.
         changeable: which voxels may change; the items then have ``"allowed"`` too, ``(1, *space)``: the share of each
             voxel of the view that may. None for all.
     """
@@ -64,18 +67,31 @@ class SurrogateViews(Dataset[dict[str, Any]]):
         deltas: StoredDeltas | None,
         *,
         changeable: Changeable | None = None,
+        kept_values: int = _KEPT_VALUES,
     ) -> None:
         self.images = images
         self.surrogate = surrogate
         self.deltas = deltas
         self.changeable = changeable
         self.regions = images.regions
+        self._room = kept_values if deltas is None else 0
+        self._kept: dict[Place, dict[str, Any]] = {}
         self._shapes: dict[tuple[tuple[int, ...], ...], tuple[int, ...]] = {}
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, place: Place) -> dict[str, Any]:
+        if place in self._kept:
+            return dict(self._kept[place])
+        view = self._view(place)
+        values = sum(one.numel() for one in view.values() if isinstance(one, torch.Tensor))
+        if values <= self._room:
+            self._room -= values
+            self._kept[place] = view
+        return dict(view)
+
+    def _view(self, place: Place) -> dict[str, Any]:
         index, number = place
         item = self.images[place]
         region = self.regions[index][number]

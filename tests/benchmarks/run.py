@@ -15,7 +15,17 @@ from typing import Any
 
 import torch
 
-from tests.benchmarks import compute_memory, engine, memory, pipeline, protect_volume, release, release_memory, steps
+from tests.benchmarks import (
+    compute_memory,
+    engine,
+    linear_method,
+    memory,
+    pipeline,
+    protect_volume,
+    release,
+    release_memory,
+    steps,
+)
 from tests.benchmarks.measure import Outcome, Size, commit, machine, versions
 from tests.benchmarks.schema import validate
 
@@ -23,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[Size], Outcome]] = {
     "engine": engine.run,
     "steps": steps.run,
     "pipeline": pipeline.run,
+    "linear_method": linear_method.run,
     "release": release.run,
     "memory": memory.run,
     "compute_memory": compute_memory.run,

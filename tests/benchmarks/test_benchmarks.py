@@ -34,9 +34,11 @@ def test_results_are_whole(output: Path) -> None:
     ratios = {one["name"]: one["goal"] for one in results["ratios"]}
     assert ratios["engine / bare loop"] == 1.10
     assert ratios["delta step / forward and input gradient"] == 1.15
+    assert ratios["linear_error_minimizing / error_minimizing: time"] == 0.05
+    assert ratios["linear_error_minimizing / (error_minimizing + 0.15): accuracy"] == 1.0
     assert ratios["DICOM series: release / rewrite"] == 1.3
     assert ratios["gzipped NIfTI, writing: peak memory / 2 GiB"] == 1.0
-    assert len(ratios) == 7 + 20 + 6 + 2 + 2
+    assert len(ratios) == 7 + 20 + 6 + 2 + 2 + 2
     assert [path.name for path in output.parent.iterdir()] == ["benchmarks.json"]
 
 

@@ -18,6 +18,7 @@ from monai_unlearnable.perturbations import (
     Objective,
     SingleLabelObjective,
     TargetMap,
+    UnsaturatedObjective,
 )
 
 
@@ -82,6 +83,43 @@ class TestMultiLabelObjective(ObjectiveContract):
 
     def slow_error(self, logits: NDArray[np.float64], label: NDArray[np.float64]) -> float:
         return float(np.mean([(logit > 0) != (one == 1) for logit, one in zip(logits, label, strict=True)]))
+
+
+class TestUnsaturatedObjective(TestSingleLabelObjective):
+    def make(self) -> Objective:
+        return UnsaturatedObjective()
+
+    def slow_loss(self, logits: NDArray[np.float64], label: NDArray[np.float64]) -> float:
+        return float(np.log(super().slow_loss(logits, label)))
+
+    @pytest.mark.parametrize("label", [torch.tensor([0, 2]), torch.tensor([[1.0, 0, 0], [0.0, 0, 1]])])
+    def test_a_sure_image_has_a_slope_of_the_same_direction(self, label: Tensor) -> None:
+        for scale, own in ((1.0, True), (300.0, False)):
+            logits = (scale * torch.tensor([[2.0, -1.0, -3.0], [-1.0, -2.0, 3.0]])).requires_grad_()
+            (slope,) = torch.autograd.grad(self.make().loss(logits, label).sum(), logits)
+            plain = MultiLabelObjective() if label.ndim == 2 else SingleLabelObjective()
+            (expected,) = torch.autograd.grad(plain.loss(logits, label).sum(), logits)
+            assert bool(expected.any()) is own
+            if own:
+                torch.testing.assert_close(_directions(slope), _directions(expected))
+            assert bool((slope.norm(dim=1) > 0.5).all())
+
+    def test_a_single_class_stands_against_nothing(self) -> None:
+        loss = self.make().loss(torch.tensor([[2.0], [-100.0], [100.0]]), torch.tensor([0, 0, 0]))
+        np.testing.assert_allclose(loss.numpy(), [np.log(np.log1p(np.exp(-2.0))), np.log(100), -100], rtol=1e-5)
+
+
+class TestUnsaturatedObjectiveOfSeveralLabels(TestMultiLabelObjective):
+    def make(self) -> Objective:
+        return UnsaturatedObjective()
+
+    def slow_loss(self, logits: NDArray[np.float64], label: NDArray[np.float64]) -> float:
+        return float(np.log(4 * super().slow_loss(logits, label)))
+
+
+def _directions(slope: Tensor) -> Tensor:
+    directions: Tensor = slope / slope.norm(dim=1, keepdim=True)
+    return directions
 
 
 class TargetMapContract(ABC):

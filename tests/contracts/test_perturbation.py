@@ -17,6 +17,7 @@ from monai_unlearnable.perturbations import (
     Blocks,
     ErrorMinimizing,
     GeneratedDeltas,
+    LinearErrorMinimizing,
     NextClassTarget,
     Perturbation,
     PerturbationBatch,
@@ -216,6 +217,14 @@ class TestErrorMinimizing(DescendingContract):
         method = ErrorMinimizing(budget=LinfBudget(radius_levels=radius), steps=1, step_share=share)
         batch = make_batch(SHAPES[0], LABEL, owner=[0, 1, 2, 1, 0])
         assert float(method.improve(batch, surrogate=linear_surrogate(SHAPES[0])).abs().max()) == moved
+
+
+class TestLinearErrorMinimizing(DescendingContract):
+    def make(self, budget: Budget, *, seed: int = 0) -> Perturbation:
+        return LinearErrorMinimizing(budget=budget, steps=6, shares=(1.0, 0.25, 0.5))
+
+    def wanted(self, label: Tensor) -> Tensor:
+        return label
 
 
 class TestTargetedAdversarial(DescendingContract):
