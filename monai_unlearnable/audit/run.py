@@ -107,12 +107,7 @@ def audit_release(
     report = AuditReport(
         task=data.clean.task,
         class_names=data.clean.class_names,
-        counts={
-            "released": len(data.release),
-            "clean": len(data.clean),
-            "trained_on": len(data.train_pairs),
-            "tested_on": len(data.test_indices),
-        },
+        counts=_counts(data),
         test_origin=data.test_origin,
         facts=facts,
         outcomes=outcomes,
@@ -127,6 +122,15 @@ def audit_release(
     write_atomically(folder / "audit.json", json.dumps(report.to_json(), indent=1) + "\n")
     write_atomically(folder / "audit.html", page)
     return report
+
+
+def _counts(data: AuditData) -> dict[str, int]:
+    return {
+        "released": len(data.release),
+        "clean": len(data.clean),
+        "trained_on": len(data.train_pairs),
+        "tested_on": len(data.test_indices),
+    }
 
 
 def _train_all(

@@ -54,6 +54,7 @@ def add_audit(verb: argparse.ArgumentParser) -> None:
         "--ledger", type=Path, help="the owner's ledger: which clean image a released one is, where --rename was used"
     )
     _add_victims(verb)
+    _add_adversaries(verb)
     add_machine(verb)
 
 
@@ -72,6 +73,19 @@ def _add_victims(verb: argparse.ArgumentParser) -> None:
         help=f"network to train: {', '.join(_VICTIMS)}, or for segmentation {', '.join(_DENSE_VICTIMS)}; may be "
         f"repeated (default: {_VICTIMS[0]}, for segmentation {_DENSE_VICTIMS[0]})",
     )
+    verb.add_argument(
+        "--victim-size-px",
+        type=size,
+        metavar="N",
+        help="size victims see images at (default: their own; up to 96 for large ones or several sizes, up to 128 for "
+        "pictures with masks)",
+    )
+    verb.add_argument(
+        "--epochs", type=positive, default=20, metavar="N", help="passes of a training (default: %(default)s)"
+    )
+
+
+def _add_adversaries(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--countermeasure",
         action="append",
@@ -98,16 +112,6 @@ def _add_victims(verb: argparse.ArgumentParser) -> None:
         choices=_EXTRAS,
         metavar="NAME",
         help=f"look at more than scores, which takes longer, and may be repeated: {', '.join(_EXTRAS)}",
-    )
-    verb.add_argument(
-        "--victim-size-px",
-        type=size,
-        metavar="N",
-        help="size victims see images at (default: their own; up to 96 for large ones or several sizes, up to 128 for "
-        "pictures with masks)",
-    )
-    verb.add_argument(
-        "--epochs", type=positive, default=20, metavar="N", help="passes of a training (default: %(default)s)"
     )
 
 
