@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the bundles share how figu
 from reproduction import Bundle, DataSet, Experiment, main, proof_line, publish_in_docs
 
 from monai_unlearnable.audit import default_recipe
-from monai_unlearnable.dense_networks import small_segresnet
+from monai_unlearnable.dense_networks import small_segresnet, small_unet
 from monai_unlearnable.sources import Task
 from monai_unlearnable.workflows import ErrorMinimizingRecipe, GeneratorRecipe, SyntheticRecipe
 
@@ -30,10 +30,16 @@ FOLDER = Path(__file__).parent
 PROTECTED, TESTED = slice(0, 200), slice(220, 260)
 
 UNET = replace(default_recipe(Task.SEGMENTATION), name="unet, whole volumes", epochs=10, shift=False)
-SEGRESNET = partial(small_segresnet, init_filters=4, blocks_down=(1, 1, 1, 2))
-OTHER_NETWORK = replace(UNET, name="segresnet, whole volumes", network=SEGRESNET)
-PATCHES = replace(UNET, name="unet, patches of 32 voxels", patch_size_px=32)
-ERROR_MINIMIZING = ErrorMinimizingRecipe(surrogate_epochs=8, steps=5, min_rounds=1, max_rounds=1)
+SEGRESNET = partial(small_segresnet, init_filters=4, blocks_down=(1, 1, 1, 1))
+OTHER_NETWORK = replace(UNET, name="segresnet, whole volumes", network=SEGRESNET, learning_rate=2e-2)
+ERROR_MINIMIZING = ErrorMinimizingRecipe(
+    dense_networks=(small_unet, small_unet),
+    surrogate_epochs=8,
+    dense_enough_loss=None,
+    steps=1,
+    min_rounds=2,
+    max_rounds=2,
+)
 GENERATOR = GeneratorRecipe(epochs=4, kept_share=0.9)
 
 
@@ -57,13 +63,12 @@ def prepare_hippocampus(data: Path, work: Path) -> DataSet:
 
 
 def experiments(big: bool) -> list[Experiment]:
-    """Return every experiment; ``big`` adds a network of another family and one of patches as victims."""
+    """Return every experiment; ``big`` adds a network of another family as victim."""
     other = (OTHER_NETWORK,) if big else ()
-    patches = (PATCHES,) if big else ()
     return [
         Experiment(dataset="hippocampus", radius="8/255", recipe=recipe, victims=victims, level_size=1)
         for recipe, victims in (
-            (ERROR_MINIMIZING, (UNET, *other, *patches)),
+            (ERROR_MINIMIZING, (UNET, *other)),
             (GENERATOR, (UNET, *other)),
             (SyntheticRecipe(), (UNET,)),
         )
