@@ -57,6 +57,11 @@ def test_the_command_line_knows_the_same_countermeasures() -> None:
     assert tuple(COUNTERMEASURES) == _COUNTERMEASURES
 
 
+def test_the_readme_names_every_countermeasure(repository: Path) -> None:
+    readme = (repository / "README.md").read_text(encoding="utf-8")
+    assert not [one for one in COUNTERMEASURES if f"`{one}`" not in readme]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
