@@ -5,19 +5,58 @@ from __future__ import annotations
 from html import escape
 
 from monai_unlearnable.audit.authorised_use import AuthorisedUse
-from monai_unlearnable.audit.extra_wording import agreement_name, agreement_text, membership_sentence, use_sentence
+from monai_unlearnable.audit.detector import Detection
+from monai_unlearnable.audit.extra_wording import (
+    agreement_name,
+    agreement_text,
+    detector_sentences,
+    membership_sentence,
+    use_sentence,
+)
 from monai_unlearnable.audit.membership import Membership, Told
 from monai_unlearnable.audit.report import AuditReport
 from monai_unlearnable.audit.tables import build_section, build_table
 from monai_unlearnable.audit.wording import score_name, score_text, trivial_name
 
-__all__ = ["authorised_use", "membership"]
+__all__ = ["authorised_use", "detector", "membership"]
 
 _ABOUT_HALVES = (
     "Models are trained on one half of the images that the release has, and asked about the other half, which they "
     "have never seen; seeds take turns in which half that is. Halves are drawn image by image: where a patient has "
     "several images, they can lie on both sides."
 )
+
+
+def detector(report: AuditReport) -> str:
+    """Show whether released files look released, and deltas like classes; nothing where nobody asked."""
+    found = report.extras.detector
+    if found is None:
+        return ""
+    text = (
+        "Small networks are trained on released files and their originals of one half of the images, and asked about "
+        f"the other half ({found.pairs} images in all). Small pictures are images at 32 pixels a side (volumes at 16); "
+        "fine detail is each pixel of the file without the mean around it, of large images in patches. Whoever has no "
+        "originals of this release cannot learn it in this way. What is both coarse and faint may be seen by larger "
+        "networks only, so that a guess here is no proof that nothing can be seen."
+    )
+    head = ("Looked at", "Network", "AUROC", "Right", "By a guess")
+    rows = [
+        [one.look, one.network, f"<strong>{one.auroc:.3f}</strong>", f"{one.accuracy:.1%}", f"{one.chance:.1%}"]
+        for one in found.released
+    ]
+    table = build_table("Released file or original? Mean over three draws of the halves", head, rows)
+    said = "".join(f"<p>{escape(one)}</p>" for one in detector_sentences(found))
+    return build_section("Can it be seen", f"<p>{escape(text)}</p>{said}{table}{_by_deltas(found)}")
+
+
+def _by_deltas(found: Detection) -> str:
+    if not found.classes:
+        return ""
+    rows = [
+        [one.look, one.network, f"<strong>{one.accuracy:.1%}</strong>", f"{one.chance:.1%}"] for one in found.classes
+    ]
+    head = ("Looked at", "Network", "Right", "Most frequent class")
+    return build_table("Which class, by nothing but what was added? Mean over three draws of the halves", head, rows)
 
 
 def authorised_use(report: AuditReport) -> str:

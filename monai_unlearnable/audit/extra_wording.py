@@ -5,21 +5,49 @@ from __future__ import annotations
 from statistics import mean
 
 from monai_unlearnable.audit.authorised_use import AuthorisedUse
+from monai_unlearnable.audit.detector import Detection
 from monai_unlearnable.audit.membership import Membership
 from monai_unlearnable.audit.report import AuditReport
 from monai_unlearnable.audit.wording import score_name, score_text
 from monai_unlearnable.sources.base import Task
 
-__all__ = ["agreement_name", "agreement_text", "extra_sentences", "membership_sentence", "use_sentence"]
+__all__ = [
+    "agreement_name",
+    "agreement_text",
+    "detector_sentences",
+    "extra_sentences",
+    "membership_sentence",
+    "use_sentence",
+]
 
 _CLEAR = 2.0
 """An AUROC so many standard deviations of chance from 0.5 is no chance."""
 
 
 def extra_sentences(report: AuditReport) -> tuple[str, ...]:
-    """Say what was found, one sentence for each victim."""
+    """Say what was found."""
     use, membership = report.extras.authorised_use or (), report.extras.membership or ()
-    return (*map(use_sentence, use), *map(membership_sentence, membership))
+    detector = () if report.extras.detector is None else detector_sentences(report.extras.detector)
+    return (*detector, *map(use_sentence, use), *map(membership_sentence, membership))
+
+
+def detector_sentences(found: Detection) -> tuple[str, ...]:
+    """Say whether a release is seen to be one, and whether its deltas alone say the classes."""
+    best = max(found.released, key=lambda one: one.auroc or 0.0)
+    seen = (
+        f"Seen to be protected: the best of {len(found.released)} small networks, with originals to learn from, tells "
+        f"released files from others with an AUROC of {best.auroc:.3f} and is right about {best.accuracy:.1%} "
+        f"({best.network}, {best.look}; a guess is 0.5)."
+    )
+    if not found.classes:
+        return (seen,)
+    linear = max((one for one in found.classes if one.network == "linear"), key=lambda one: one.accuracy)
+    deeper = max((one for one in found.classes if one.network != "linear"), key=lambda one: one.accuracy)
+    return (
+        seen,
+        f"Classes by deltas alone: a linear network is right about {linear.accuracy:.1%} and one of two layers about "
+        f"{deeper.accuracy:.1%}; always giving the most frequent class is right for {linear.chance:.1%}.",
+    )
 
 
 def use_sentence(found: AuthorisedUse) -> str:

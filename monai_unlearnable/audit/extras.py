@@ -10,6 +10,8 @@ from typing import Any
 import torch
 
 from monai_unlearnable.audit.authorised_use import AuthorisedUse
+from monai_unlearnable.audit.detections import comparable_pairs, detect_in
+from monai_unlearnable.audit.detector import Detection
 from monai_unlearnable.audit.halves import HalfResult, half_of, load_halves, train_half
 from monai_unlearnable.audit.membership import Membership
 from monai_unlearnable.audit.pairing import AuditData
@@ -22,6 +24,7 @@ __all__ = ["Extra", "ExtraRuns", "Extras", "extra_epochs", "require_extras"]
 class Extra(str, Enum):
     """What may be looked at."""
 
+    DETECTOR = "detector"
     AUTHORISED_USE = "authorised-use"
     MEMBERSHIP = "membership"
 
@@ -31,10 +34,12 @@ class Extras:
     """What was found; None where nobody asked.
 
     Attributes:
+        detector: whether small networks tell released files from originals, and classes by deltas alone.
         authorised_use: of models of clean images on released ones, one for each victim without a countermeasure.
         membership: what such victims give away of the images that they were trained on.
     """
 
+    detector: Detection | None = None
     authorised_use: tuple[AuthorisedUse, ...] | None = None
     membership: tuple[Membership, ...] | None = None
 
@@ -42,6 +47,7 @@ class Extras:
         """Return all of it as JSON values, one entry for each."""
         use, membership = self.authorised_use, self.membership
         return {
+            "detector": None if self.detector is None else self.detector.to_json(),
             "authorised_use": None if use is None else [one.to_json() for one in use],
             "membership": None if membership is None else [one.to_json() for one in membership],
         }
@@ -56,6 +62,8 @@ def require_extras(
         ValueError: every victim takes a countermeasure.
         SourceError: there are too few images.
     """
+    if Extra.DETECTOR in wanted:
+        comparable_pairs(data)
     if not _forms(wanted):
         return
     if not any(one.is_plain for one in recipes):
@@ -90,7 +98,7 @@ class ExtraRuns:
     tell: Callable[[str, int], None]
 
     def find(self, data: AuditData, recipes: Sequence[VictimRecipe], seeds: Sequence[int]) -> Extras:
-        """Train on halves of the images what is not on disk yet.
+        """Look for what was added, and train on halves of the images, where that is not on disk yet.
 
         Raises:
             SourceError: images cannot be read or do not fit.
@@ -105,6 +113,7 @@ class ExtraRuns:
                 told = tuple(one.membership for results in found.values() for one in results)
                 membership.append(Membership(recipe.name, told))
         return Extras(
+            detector=detect_in(data, runs=self.runs, resume=self.resume) if Extra.DETECTOR in self.wanted else None,
             authorised_use=tuple(use) if Extra.AUTHORISED_USE in self.wanted else None,
             membership=tuple(membership) if Extra.MEMBERSHIP in self.wanted else None,
         )

@@ -37,6 +37,7 @@ def render_html(report: AuditReport, examples: Sequence[Example] = (), overlays:
             adversary_sections.heat_map(report),
             adversary_sections.sweeps(report),
             *_masks(report, overlays),
+            extra_sections.detector(report),
             extra_sections.authorised_use(report),
             extra_sections.membership(report),
             sections.examples(examples),

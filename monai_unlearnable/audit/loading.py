@@ -20,7 +20,7 @@ from monai_unlearnable.sources.intensity import intensity_window
 from monai_unlearnable.sources.stored_levels import is_floating
 from monai_unlearnable.types import Labels, StoredValues, Windows
 
-__all__ = ["ImageSet", "fitted_images", "labels_by_name", "load_images"]
+__all__ = ["ImageSet", "fitted_images", "labels_by_name", "load_images", "window_of"]
 
 _BYTE_WINDOW = (0.0, 255.0)
 
@@ -103,7 +103,7 @@ def load_images(
     windows, tensors, masks = [], [], []
     for index in chosen:
         image = _changed(source.read(index), pictures)
-        windows.append(_window(source, index, image))
+        windows.append(window_of(source, index, image))
         if windows[-1] != _BYTE_WINDOW:
             digest.update(repr(windows[-1]).encode())
         _hash_image(digest, source.sample_ids[index], image, numbered[index])
@@ -193,7 +193,7 @@ def _check_shapes(source: Source, chosen: Sequence[int], *, several: bool) -> No
             )
 
 
-def _window(source: Source, index: int, image: StoredValues) -> tuple[float, float]:
+def window_of(source: Source, index: int, image: StoredValues) -> tuple[float, float]:
     """Return the window of an image by its own file; of an image of one value, all that such a file can hold."""
     header = source.header(index)
     window = intensity_window(image, header, hidden=source.untouchable(index))

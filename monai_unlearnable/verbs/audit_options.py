@@ -34,7 +34,7 @@ _COUNTERMEASURES = (
     "clean-part-alone:SHARE",
 )
 _SUITES = ("quick", "standard", "full")
-_EXTRAS = ("authorised-use", "membership")
+_EXTRAS = ("detector", "authorised-use", "membership")
 
 
 def add_audit(verb: argparse.ArgumentParser) -> None:
