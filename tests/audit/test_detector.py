@@ -40,7 +40,10 @@ def _box_mean(images: NDArray[np.float64], *, reach: int, dims: int) -> NDArray[
     padded = np.pad(images, [(0, 0)] * (images.ndim - dims) + [(reach, reach)] * dims, mode="edge")
     shifts = np.ndindex(*[2 * reach + 1] * dims)
     space = images.shape[images.ndim - dims :]
-    parts = [padded[(..., *(slice(at, at + size) for at, size in zip(one, space, strict=True)))] for one in shifts]
+    places: list[tuple[Any, ...]] = [
+        (..., *(slice(at, at + size) for at, size in zip(one, space, strict=True))) for one in shifts
+    ]
+    parts = [padded[place] for place in places]
     mean: NDArray[np.float64] = np.mean(parts, axis=0)
     return mean
 

@@ -29,12 +29,12 @@ def tints(label: int) -> NDArray[np.float64]:
 
 def stripes(label: int) -> NDArray[np.float64]:
     """Every other column or every other row, the highest frequency that there is."""
-    return 12.0 * (1 - 2 * ((ROWS if label else COLUMNS) % 2))[..., None]
+    return np.asarray(12.0 * (1 - 2 * ((ROWS if label else COLUMNS) % 2)))[..., None]
 
 
 def checkerboard(label: int) -> NDArray[np.float64]:
     """A checkerboard of single pixels in one of the classes."""
-    return label * 12.0 * (1 - 2 * ((ROWS + COLUMNS) % 2))[..., None]
+    return np.asarray(label * 12.0 * (1 - 2 * ((ROWS + COLUMNS) % 2)))[..., None]
 
 
 def isolated_pixels(label: int) -> NDArray[np.float64]:
@@ -48,7 +48,7 @@ def random_signs(label: int, *, size_px: int = 1, levels: float = 12.0) -> NDArr
     """A random pattern of each class, of squares of this size."""
     side = SIZE_PX // size_px
     signs = np.random.default_rng(5).choice([-1.0, 1.0], (2, side, side))[label]
-    return levels * signs.repeat(size_px, axis=0).repeat(size_px, axis=1)[..., None]
+    return np.asarray(levels * signs.repeat(size_px, axis=0).repeat(size_px, axis=1))[..., None]
 
 
 @pytest.mark.parametrize(
