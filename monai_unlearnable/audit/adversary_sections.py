@@ -26,9 +26,9 @@ def heat_map(report: AuditReport) -> str:
         return ""
     name, trivial = score_name(report.task), trivial_name(report.task).lower()
     text = (
-        f"Mean {name} on clean test images of victims that were trained on released images and, beside it, on clean "
-        "originals under the same countermeasure. The percentage says where a score lies between the "
-        f"{trivial} (0 %, or less) and the clean baseline of the same victim without a countermeasure (100 %); the "
+        f"Mean {name.removeprefix('mean ')} on clean test images of victims that were trained on released images and, "
+        "beside it, on clean originals under the same countermeasure. The percentage says where a score lies between "
+        f"the {trivial} (0 %, or less) and the clean baseline of the same victim without a countermeasure (100 %); the "
         "colour says the same, from white to orange."
     )
     legend = "".join(_colour_cell(share, f"{share:.0%}") for share in (0.0, 0.25, 0.5, 0.75, 1.0))

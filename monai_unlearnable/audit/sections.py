@@ -58,7 +58,8 @@ def results(report: AuditReport) -> str:
     )
     rows = [_result_row(one) for one in report.outcomes]
     name = score_name(report.task)
-    caption = f"Mean {name} on clean test images ± standard deviation over {len(report.outcomes[0].seeds)} seed(s)"
+    seeds = len(report.outcomes[0].seeds)
+    caption = f"Mean {name.removeprefix('mean ')} on clean test images ± standard deviation over {seeds} seed(s)"
     best = "".join(f"<p>{escape(one)}</p>" for one in best_adversary_sentences(report))
     return build_section("What victims learned", build_table(caption, head, rows) + best)
 
