@@ -1,5 +1,6 @@
 """WHICH delta? One method per file, on one shared descent loop."""
 
+from monai_unlearnable.perturbations.autoregressive import Autoregressive
 from monai_unlearnable.perturbations.base import Patches, Perturbation, PerturbationBatch, StepHook, SurrogateModel
 from monai_unlearnable.perturbations.checks import Checks
 from monai_unlearnable.perturbations.dense_objectives import (
@@ -35,6 +36,7 @@ from monai_unlearnable.perturbations.targeted import TargetedAdversarial
 
 __all__ = [
     "AtMost",
+    "Autoregressive",
     "Background",
     "Blocks",
     "Body",

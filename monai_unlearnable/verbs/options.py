@@ -78,6 +78,7 @@ _PERTURBATIONS = (
     "linear_error_minimizing",
     "targeted_adversarial",
     "synthetic",
+    "autoregressive",
     "generator",
 )
 

@@ -12,6 +12,7 @@ from monai_unlearnable.release import ReleaseOptions
 from monai_unlearnable.verbs.paths import refuse_missing, require_device, set_threads
 from monai_unlearnable.verbs.progress import ProgressBars
 from monai_unlearnable.workflows import (
+    AutoregressiveRecipe,
     ErrorMinimizingRecipe,
     GeneratorRecipe,
     LinearErrorMinimizingRecipe,
@@ -103,6 +104,8 @@ def choose_recipe(options: argparse.Namespace, parser: argparse.ArgumentParser) 
         recipe = TargetedAdversarialRecipe(class_wise=options.class_wise)
     elif options.perturbation == GeneratorRecipe.name:
         recipe = _generator_recipe(options, parser)
+    elif options.perturbation == AutoregressiveRecipe.name:
+        recipe = AutoregressiveRecipe(class_wise=options.class_wise)
     else:
         recipe = SyntheticRecipe(class_wise=options.class_wise)
     try:

@@ -15,6 +15,7 @@ from monai_unlearnable.engines import (
 )
 from monai_unlearnable.networks import small_densenet, small_resnet
 from monai_unlearnable.perturbations import (
+    Autoregressive,
     Checks,
     ComplementTarget,
     ErrorMinimizing,
@@ -33,6 +34,7 @@ from monai_unlearnable.workflows.context import ImageFacts, RecipeContext
 from monai_unlearnable.workflows.recipe_base import NetworkFactory, Recipe, SurrogateRecipe
 
 __all__ = [
+    "AutoregressiveRecipe",
     "ErrorMinimizingRecipe",
     "Recipe",
     "RecipeContext",
@@ -77,6 +79,18 @@ class SyntheticRecipe(Recipe):
             train_handlers=[save, *context.handlers],
         )
         return engine, save
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoregressiveRecipe(SyntheticRecipe):
+    """Synthetic deltas by an autoregressive process for each class, different in every image; no surrogate, one pass.
+
+    Attributes:
+        patterns: the textures.
+    """
+
+    name: ClassVar[str] = "autoregressive"
+    patterns: PatternFamily = field(default_factory=Autoregressive)
 
 
 @dataclass(frozen=True, kw_only=True)
