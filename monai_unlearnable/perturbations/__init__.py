@@ -3,6 +3,8 @@
 from monai_unlearnable.perturbations.autoregressive import Autoregressive
 from monai_unlearnable.perturbations.base import Patches, Perturbation, PerturbationBatch, StepHook, SurrogateModel
 from monai_unlearnable.perturbations.checks import Checks
+from monai_unlearnable.perturbations.coarse import Coarse
+from monai_unlearnable.perturbations.combined import Combined
 from monai_unlearnable.perturbations.dense_objectives import (
     DenseObjective,
     EmptiedMask,
@@ -41,6 +43,8 @@ __all__ = [
     "Blocks",
     "Body",
     "Checks",
+    "Coarse",
+    "Combined",
     "ComplementTarget",
     "ContourBand",
     "DenseObjective",

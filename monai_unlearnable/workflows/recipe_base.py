@@ -20,12 +20,17 @@ from monai_unlearnable.engines import PrepareViews, ProtectionEngine, SaveProtec
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.networks import small_resnet
 from monai_unlearnable.perturbations import (
+    Checks,
+    Coarse,
+    Combined,
     ErrorMinimizing,
     MemberObjective,
     Objective,
     ObjectiveLoss,
     PatternFamily,
+    Perturbation,
     Region,
+    Stripes,
     TargetedAdversarial,
     in_region,
     on_grid,
@@ -45,7 +50,14 @@ from monai_unlearnable.surrogates import (
 )
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext, objective_for
 
-__all__ = ["NetworkFactory", "Recipe", "SurrogateRecipe", "preprocessing_for", "training_loss"]
+__all__ = [
+    "NetworkFactory",
+    "Recipe",
+    "SurrogateRecipe",
+    "patterns_of_small_volumes",
+    "preprocessing_for",
+    "training_loss",
+]
 
 NetworkFactory = Callable[..., nn.Module]
 
@@ -120,6 +132,13 @@ class SurrogateRecipe(Recipe):
         dense_ways: the ways in which readers may load images with masks: builds a MONAI chain from ``spatial_dims``.
             Surrogates are trained, and deltas computed, in expectation over them; of small volumes the usual ways
             become :func:`~monai_unlearnable.surrogates.whole_volume_ways`. None for the preprocessing alone.
+        kept_patterns: patterns of the classes that keep a share of the radius, for the method to have the rest; None
+            for the method alone.
+        kept_share: that share.
+        faint_share: share of the radius that the faint class uses, where a method or a pattern has one (see
+            :meth:`RecipeContext.shares`).
+        block_size_px: deltas, and the patterns below them, are even over blocks of so many stored pixels a side (see
+            :class:`~monai_unlearnable.perturbations.OnGrid`); None for deltas as fine as the surrogate's view.
         steps: delta steps in a pass.
         step_share: length of a delta step as a share of the radius.
     """
@@ -134,17 +153,39 @@ class SurrogateRecipe(Recipe):
     surrogate_batch_size: int = 64
     dense_batch_size: int = 8
     dense_ways: Callable[..., Compose] | None = usual_ways
+    kept_patterns: PatternFamily | None = None
+    kept_share: float = 0.5
+    faint_share: float = 0.25
+    block_size_px: int | None = None
     steps: int = 20
     step_share: float = 0.1
 
     def seen_at(self, size_px: int | None) -> SurrogateRecipe:
         """Let the surrogate look at this size, unless the recipe says which; see :meth:`Recipe.seen_at`."""
-        return self if self.surrogate_size_px is not None else replace(self, surrogate_size_px=size_px)
+        size_px = size_px if self.surrogate_size_px is None else self.surrogate_size_px
+        kept = None if self.kept_patterns is None else self.kept_patterns.seen_at(size_px)
+        return replace(self, surrogate_size_px=size_px, kept_patterns=kept)
+
+    def check_images(self, images: Source) -> None:
+        """Refuse images that one block covers; see :meth:`Recipe.check_images`."""
+        super().check_images(images)
+        if self.block_size_px is None:
+            return
+        for index in range(len(images)):
+            longest = max(images.shape(index)[1:])
+            if longest < 2 * self.block_size_px:
+                raise SourceError(
+                    f"{images.path}: {images.sample_ids[index]} has sides of {longest} pixels at most, and in blocks of "
+                    f"{self.block_size_px} pixels its delta would be the same everywhere. Take smaller blocks."
+                )
 
     def of_small_volumes(self) -> SurrogateRecipe:
         """Let the surrogate see volumes whole, unless it resamples them; see :meth:`Recipe.of_small_volumes`."""
-        usual = self.surrogate_size_px is None and self.dense_ways is usual_ways
-        return replace(self, dense_ways=whole_volume_ways) if usual else self
+        if self.surrogate_size_px is not None:
+            return self
+        ways = whole_volume_ways if self.dense_ways is usual_ways else self.dense_ways
+        kept = None if self.kept_patterns is None else patterns_of_small_volumes(self.kept_patterns)
+        return replace(self, dense_ways=ways, kept_patterns=kept)
 
     @abstractmethod
     def perturbation(
@@ -212,6 +253,17 @@ class SurrogateRecipe(Recipe):
             train_handlers=list(context.trainer_handlers),
         )
 
+    def coarse(self, patterns: PatternFamily) -> PatternFamily:
+        """Return patterns of the blocks that deltas have."""
+        return patterns if self.block_size_px is None else Coarse(patterns=patterns, block_size_px=self.block_size_px)
+
+    def _method(self, context: RecipeContext) -> Perturbation:
+        method = on_grid(self.perturbation_of(context), self.surrogate_size_px, self.block_size_px)
+        if self.kept_patterns is None:
+            return method
+        pattern = context.synthetic(self.coarse(self.kept_patterns), faint_share=self.faint_share)
+        return Combined(pattern=pattern, rest=method, share=self.kept_share)
+
     def engine(
         self,
         context: RecipeContext,
@@ -228,7 +280,7 @@ class SurrogateRecipe(Recipe):
             device=context.device,
             max_epochs=max_epochs,
             train_data_loader=self.loader(context),
-            perturbation=in_region(on_grid(self.perturbation_of(context), self.surrogate_size_px), self.region),
+            perturbation=in_region(self._method(context), self.region),
             store=context.store,
             surrogate=surrogate,
             key=context.key,
@@ -250,6 +302,11 @@ def training_loss(task: Task) -> nn.Module:
     if task is Task.SEGMENTATION:
         return ObjectiveLoss(objective_for(task))
     return nn.BCEWithLogitsLoss() if task is Task.MULTI_LABEL else nn.CrossEntropyLoss()
+
+
+def patterns_of_small_volumes(patterns: PatternFamily) -> PatternFamily:
+    """Return a checkerboard for volumes that networks see whole, unless other patterns were chosen."""
+    return Checks() if patterns == Stripes() else patterns
 
 
 def _described(value: Any) -> Any:
