@@ -1,15 +1,13 @@
-"""What recipes share: a name, settings, and how they are set up as an engine."""
+"""What recipes with a surrogate share: its networks, what it sees, its training, and how deltas are computed with it."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
-from functools import partial
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
-from monai.data import DataLoader
 from monai.engines import SupervisedTrainer
 from monai.transforms import Compose
 from torch import nn
@@ -29,14 +27,12 @@ from monai_unlearnable.perturbations import (
     ObjectiveLoss,
     PatternFamily,
     Perturbation,
-    Region,
     Stripes,
     TargetedAdversarial,
     in_region,
     on_grid,
 )
 from monai_unlearnable.sources import Source, Task
-from monai_unlearnable.sources.patches import LARGEST_PATCH_VALUES
 from monai_unlearnable.surrogates import (
     InOrder,
     IntensityWindow,
@@ -49,6 +45,7 @@ from monai_unlearnable.surrogates import (
     whole_volume_ways,
 )
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext, objective_for
+from monai_unlearnable.workflows.plain_recipe import NetworkFactory, Recipe
 
 __all__ = [
     "NetworkFactory",
@@ -58,60 +55,6 @@ __all__ = [
     "preprocessing_for",
     "training_loss",
 ]
-
-NetworkFactory = Callable[..., nn.Module]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe(ABC):
-    """A method with all its settings.
-
-    Attributes:
-        class_wise: one delta for each class in the place of one for each image.
-        batch_size: images in a batch of the engine.
-        largest_patch_values: values (voxels times channels) that the engine works on at a time: fewer images are in a
-            batch where they are large, and an image that is larger itself is swept in patches.
-        region: which voxels of an image may change; None for all.
-    """
-
-    name: ClassVar[str]
-    class_wise: bool = False
-    batch_size: int = 128
-    largest_patch_values: int = LARGEST_PATCH_VALUES
-    region: Region | None = None
-
-    def check_images(self, images: Source) -> None:
-        """Refuse images that the method is not for, before anything is written.
-
-        Raises:
-            SourceError: names why, and what to do.
-        """
-        if self.class_wise and images.task is Task.SEGMENTATION:
-            raise SourceError(
-                f"{images.path}: its labels are masks, and a class-wise delta is for images of one class. Use deltas "
-                "of their own (leave class_wise out)."
-            )
-
-    @abstractmethod
-    def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:
-        """Return the engine, and the handler that can resume it."""
-
-    def loader(self, context: RecipeContext) -> DataLoader:
-        """Return what the engine passes over."""
-        return context.loader(batch_size=self.batch_size, largest_patch_values=self.largest_patch_values)
-
-    def describe(self) -> dict[str, Any]:
-        """Return all settings as JSON values; a factory by its dotted name."""
-        settings = {one.name: getattr(self, one.name) for one in fields(self)}
-        return {"method": self.name, **{key: _described(value) for key, value in settings.items()}}
-
-    def seen_at(self, size_px: int | None) -> Recipe:
-        """Return the recipe for images that networks will look at in this size; None for the native grid."""
-        return self
-
-    def of_small_volumes(self) -> Recipe:
-        """Return the recipe for volumes with masks that networks see whole, voxel by voxel."""
-        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,8 +118,8 @@ class SurrogateRecipe(Recipe):
             longest = max(images.shape(index)[1:])
             if longest < 2 * self.block_size_px:
                 raise SourceError(
-                    f"{images.path}: {images.sample_ids[index]} has sides of {longest} pixels at most, and in blocks of "
-                    f"{self.block_size_px} pixels its delta would be the same everywhere. Take smaller blocks."
+                    f"{images.path}: {images.sample_ids[index]} has sides of {longest} pixels at most, and in blocks "
+                    f"of {self.block_size_px} its delta would be the same everywhere. Take smaller blocks."
                 )
 
     def of_small_volumes(self) -> SurrogateRecipe:
@@ -307,24 +250,3 @@ def training_loss(task: Task) -> nn.Module:
 def patterns_of_small_volumes(patterns: PatternFamily) -> PatternFamily:
     """Return a checkerboard for volumes that networks see whole, unless other patterns were chosen."""
     return Checks() if patterns == Stripes() else patterns
-
-
-def _described(value: Any) -> Any:
-    if isinstance(value, PatternFamily):
-        return value.describe()
-    if isinstance(value, Region):
-        return repr(value)
-    if isinstance(value, tuple):
-        return [_described(one) for one in value]
-    return _dotted(value) if callable(value) else value
-
-
-def _dotted(factory: Callable[..., Any]) -> str:
-    if isinstance(factory, partial):
-        arguments = [
-            *map(repr, factory.args),
-            *(f"{name}={value!r}" for name, value in sorted(factory.keywords.items())),
-        ]
-        return f"{_dotted(factory.func)}({', '.join(arguments)})"
-    owner = factory if hasattr(factory, "__qualname__") else type(factory)
-    return f"{owner.__module__}.{owner.__qualname__}"
