@@ -1,4 +1,4 @@
-"""What recipes with a surrogate share: its networks, what it sees, its training, and how deltas are computed with it."""
+"""What recipes with a surrogate share: networks, what they see, their training, and deltas computed with them."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,13 @@ def blocks_of(values: Tensor, space: tuple[int, ...], side: int) -> list[Tensor]
         edges.append([int(np.ceil(at * size / count)) for at in range(count + 1)])
     parts = [values]
     for axis, edge in enumerate(edges, start=values.ndim - len(space)):
-        parts = [one.narrow(axis, a, b - a) for one in parts for a, b in zip(edge, edge[1:], strict=False)]
+        parts = [one.narrow(axis, a, b - a) for one in parts for a, b in itertools.pairwise(edge)]
     return parts
+
+
+def is_even(part: Tensor, dimensions: int) -> bool:
+    flat = part.flatten(-dimensions)
+    return torch.equal(flat, flat[..., :1].expand_as(flat))
 
 
 @settings(deadline=None, max_examples=20)
@@ -53,8 +59,8 @@ def test_patterns_are_even_over_blocks(side: int, family: Any, space: tuple[int,
     coarse = Coarse(patterns=family, block_size_px=side)
     signs = coarse.signs(2, space, seed=3, sample_id="x")
     parts = blocks_of(signs, space, side)
-    assert all(torch.equal(one, one[(slice(None), *[slice(0, 1)] * len(space))].expand_as(one)) for one in parts)
-    corners = torch.stack([one[(slice(None), *[0] * len(space))] for one in parts], dim=1)
+    assert all(is_even(one, len(space)) for one in parts)
+    corners = torch.stack([one.flatten(1)[:, 0] for one in parts], dim=1)
     drawn = tuple(-(-size // side) for size in space)
     assert torch.equal(corners.reshape(2, *drawn), family.signs(2, drawn, seed=3, sample_id="x"))
     part = tuple(slice(3, size - 2) for size in space)
@@ -80,7 +86,7 @@ def test_deltas_are_even_over_blocks_and_lower_the_loss(space: tuple[int, ...], 
     model, work = surrogate(len(space), dense=dense), batch(space, dense=dense)
     work = PerturbationBatch(work.image.clamp(60, 190), work.label, work.delta, sample_ids=work.sample_ids)
     if not resampled:
-        model.preprocessing = model.preprocessing[0]  # type: ignore[index, assignment]
+        model.preprocessing = model.preprocessing[0]  # type: ignore[index]
     objective: dict[str, Any] = {"objective": DenseObjective()} if dense else {}
     for inner in (
         ErrorMinimizing(budget=BUDGET, steps=6, **objective),
@@ -90,7 +96,7 @@ def test_deltas_are_even_over_blocks_and_lower_the_loss(space: tuple[int, ...], 
         delta = method.improve(work, surrogate=model)
         assert bool(BUDGET.contains(delta, work.image).all())
         for one in blocks_of(delta, space, 6):
-            assert torch.equal(one, one[(slice(None), slice(None), *[slice(0, 1)] * len(space))].expand_as(one))
+            assert is_even(one, len(space))
         assert len(delta[0].unique()) > 1
         label = work.label if isinstance(inner, ErrorMinimizing) else inner.target(work.label)
         aim = PerturbationBatch(work.image, label, work.delta)
@@ -101,7 +107,7 @@ def test_deltas_are_even_over_blocks_and_lower_the_loss(space: tuple[int, ...], 
 def test_blocks_of_a_thin_volume_are_flat() -> None:
     work = batch((2, 24, 20))
     model = surrogate(3)
-    model.preprocessing = model.preprocessing[0]  # type: ignore[index, assignment]
+    model.preprocessing = model.preprocessing[0]  # type: ignore[index]
     work = PerturbationBatch(work.image.clamp(60, 190), work.label, work.delta)
     delta = on_grid(ErrorMinimizing(budget=BUDGET, steps=3), None, 4).improve(work, surrogate=model)
     assert torch.equal(delta[:, :, 0], delta[:, :, 1])
@@ -124,7 +130,7 @@ def test_the_step_in_a_block_follows_the_mean_of_its_gradient() -> None:
 
 def test_an_l2_ball_and_a_mask_are_those_of_the_image() -> None:
     model, work = surrogate(2), batch((24, 20))
-    model.preprocessing = model.preprocessing[0]  # type: ignore[index, assignment]
+    model.preprocessing = model.preprocessing[0]  # type: ignore[index]
     budget = L2Budget(radius_levels=200)
     delta = on_grid(ErrorMinimizing(budget=budget, steps=9, step_share=0.5), None, 4).improve(work, surrogate=model)
     assert bool((budget.norm(delta) <= 200.01).all()) and bool((budget.norm(delta) > 60).all())

@@ -89,7 +89,7 @@ def test_a_region_and_budgets_of_each_image_reach_both() -> None:
     class Voxelwise(ErrorMinimizing):
         """Adds 100 levels wherever it may."""
 
-        def improve(self, batch: PerturbationBatch, **_: object) -> Tensor:  # type: ignore[override]
+        def improve(self, batch: PerturbationBatch, **_: object) -> Tensor:
             return batch.project(torch.full_like(batch.delta, 100.0), self.budget_of(batch))
 
     work = PerturbationBatch(middle().image, mask, torch.zeros(SHAPE), sample_ids=("a", "b", "c"))
