@@ -137,7 +137,7 @@ def draw_process(
         for at, one in enumerate(positions):
             if at != axis:
                 amplitudes = amplitudes.index_select(at + 1, one)
-        angle = 2 * math.pi * step / _CYCLE_PX * positions[axis]
+        angle = 2 * math.pi * step / _CYCLE_PX * positions[axis].double()
         waves = torch.stack([angle.cos(), angle.sin()])
         shape = [2] + [len(angle) if at == axis else 1 for at in range(len(drawn))]
         total = total + (amplitudes * waves.reshape(shape)).sum(0)

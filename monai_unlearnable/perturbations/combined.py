@@ -42,9 +42,7 @@ class Combined(Perturbation):
 
     def __post_init__(self) -> None:
         if self.pattern.needs_surrogate:
-            raise BudgetError(
-                f"{self.pattern.name} needs a surrogate; a pattern that is kept follows from labels alone."
-            )
+            raise BudgetError(f"{self.pattern.name} needs a surrogate; a kept pattern follows from labels alone.")
         if not 0 < self.share < 1:
             raise BudgetError(f"share={self.share}: a pattern has a share of the radius above 0 and below 1.")
         budget = self.budget
@@ -86,7 +84,10 @@ class Combined(Perturbation):
         whole: Budget = self.budget.of(batch.sample_ids, device=batch.image.device)
         bare = replace(batch, delta=torch.zeros_like(batch.delta))
         pattern = self.pattern.with_budget(whole.times(self.share)).improve(bare)
-        under = replace(batch, image=batch.apply(pattern, whole), delta=batch.delta - pattern)
+        # An empty store holds no sum yet: without the pattern, what is left would be its opposite.
+        begun = batch.delta.flatten(1).any(1).reshape(-1, *[1] * (batch.delta.ndim - 1))
+        own = torch.where(begun, batch.delta - pattern, torch.zeros_like(pattern))
+        under = replace(batch, image=batch.apply(pattern, whole), delta=own)
         rest = self.rest.with_budget(whole.times(1 - self.share))
         found = rest.improve(under, surrogate=surrogate, on_step=on_step)
         return batch.project(pattern + found, self.budget_of(batch))

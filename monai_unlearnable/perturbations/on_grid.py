@@ -57,7 +57,7 @@ class OnGrid(Perturbation):
     def __post_init__(self) -> None:
         if self.block_size_px is not None and self.block_size_px < _LEAST_BLOCK_PX:
             raise BudgetError(
-                f"block_size_px={self.block_size_px}: a block has at least {_LEAST_BLOCK_PX} pixels a side."
+                f"block_size_px={self.block_size_px}: a block has {_LEAST_BLOCK_PX} pixels a side, or more."
             )
 
     @property

@@ -49,7 +49,7 @@ def is_even(part: Tensor, dimensions: int) -> bool:
     return torch.equal(flat, flat[..., :1].expand_as(flat))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 @given(
     side=st.integers(2, 6),
     family=st.sampled_from([Stripes(), Autoregressive(), Checks()]),
@@ -97,7 +97,7 @@ def test_deltas_are_even_over_blocks_and_lower_the_loss(space: tuple[int, ...], 
         assert bool(BUDGET.contains(delta, work.image).all())
         for one in blocks_of(delta, space, 6):
             assert is_even(one, len(space))
-        assert len(delta[0].unique()) > 1
+        assert bool(delta.flatten(1).any(1).all())
         label = work.label if isinstance(inner, ErrorMinimizing) else inner.target(work.label)
         aim = PerturbationBatch(work.image, label, work.delta)
         assert bool((losses(model, aim, delta, inner) < losses(model, aim, torch.zeros_like(delta), inner)).all())
@@ -118,7 +118,7 @@ def test_the_step_in_a_block_follows_the_mean_of_its_gradient() -> None:
     weights = torch.linspace(-2, 3, 36).reshape(1, 1, 6, 6)
 
     def model(image: Tensor) -> Tensor:
-        score = (image * weights).flatten(1).sum(1) / 100
+        score = (image * weights).flatten(1).sum(1) / 10_000
         return torch.stack([score, -score], dim=1)
 
     image = torch.full((1, 1, 6, 6), 100.0)
