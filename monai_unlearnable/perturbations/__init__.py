@@ -1,7 +1,10 @@
 """WHICH delta? One method per file, on one shared descent loop."""
 
+from monai_unlearnable.perturbations.autoregressive import Autoregressive
 from monai_unlearnable.perturbations.base import Patches, Perturbation, PerturbationBatch, StepHook, SurrogateModel
 from monai_unlearnable.perturbations.checks import Checks
+from monai_unlearnable.perturbations.coarse import Coarse
+from monai_unlearnable.perturbations.combined import Combined
 from monai_unlearnable.perturbations.dense_objectives import (
     DenseObjective,
     EmptiedMask,
@@ -35,10 +38,13 @@ from monai_unlearnable.perturbations.targeted import TargetedAdversarial
 
 __all__ = [
     "AtMost",
+    "Autoregressive",
     "Background",
     "Blocks",
     "Body",
     "Checks",
+    "Coarse",
+    "Combined",
     "ComplementTarget",
     "ContourBand",
     "DenseObjective",

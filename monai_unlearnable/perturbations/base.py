@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import torch
 from monai.engines.utils import IterationEvents
@@ -116,6 +116,10 @@ class Perturbation(ABC):
         """
         budget = self.budget.of(batch.sample_ids, device=batch.image.device)
         return budget if batch.patches is None else budget.of_patch(batch.patches.share)
+
+    def with_budget(self, budget: AnyBudget) -> Self:
+        """Return the method with another budget."""
+        return replace(self, budget=budget)  # type: ignore[type-var]  # every method is a frozen dataclass
 
     @abstractmethod
     def improve(

@@ -42,7 +42,9 @@ class Checks(PatternFamily):
         (True, True)
     """
 
-    def signs(self, count: int, space: Sequence[int], *, seed: int, part: Region | None = None) -> Tensor:
+    def signs(
+        self, count: int, space: Sequence[int], *, seed: int, part: Region | None = None, sample_id: str = ""
+    ) -> Tensor:
         """Draw the board with the signs of each class; see :meth:`PatternFamily.signs`."""
         if min(space[:-1]) < _LEAST_PX:
             raise BudgetError(

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, TypeAlias
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from monai_unlearnable.budgets import AnyBudget, Budget, MaskedBudget
+from monai_unlearnable.budgets import AnyBudget, MaskedBudget
 from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.perturbations.base import Perturbation, PerturbationBatch, StepHook, SurrogateModel
-from monai_unlearnable.perturbations.error_minimizing import ErrorMinimizing
-from monai_unlearnable.perturbations.generator import GeneratedDeltas
-from monai_unlearnable.perturbations.on_grid import OnGrid
 from monai_unlearnable.perturbations.regions import Region
-from monai_unlearnable.perturbations.synthetic import Synthetic
-from monai_unlearnable.perturbations.targeted import TargetedAdversarial
 from monai_unlearnable.types import Deltas
 
 __all__ = ["InRegion", "in_region"]
-
-_Method: TypeAlias = ErrorMinimizing | TargetedAdversarial | OnGrid | Synthetic | GeneratedDeltas
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +24,7 @@ class InRegion(Perturbation):
     """
 
     name: ClassVar[str] = "in_region"
-    perturbation: _Method
+    perturbation: Perturbation
     region: Region
 
     @property
@@ -65,20 +58,13 @@ class InRegion(Perturbation):
             raise BudgetError("a delta that images share has no region of one image: give each image its own delta.")
         mask = self.region(batch, surrogate=surrogate, objective=self.objective)
         budget = MaskedBudget.of_mask(self.budget.of(batch.sample_ids, device=batch.image.device), mask)
-        method = _with_budget(self.perturbation, budget)
-        return method.improve(batch, surrogate=surrogate, on_step=on_step)
+        return self.perturbation.with_budget(budget).improve(batch, surrogate=surrogate, on_step=on_step)
 
     def describe(self) -> dict[str, Any]:
         """Return the method's settings and the region's as JSON values."""
         return self.perturbation.describe() | {"region": repr(self.region)}
 
 
-def in_region(perturbation: _Method, region: Region | None) -> InRegion | _Method:
+def in_region(perturbation: Perturbation, region: Region | None) -> InRegion | Perturbation:
     """Return the method inside a region; None for the whole image."""
     return perturbation if region is None else InRegion(perturbation=perturbation, region=region)
-
-
-def _with_budget(perturbation: _Method, budget: Budget) -> Perturbation:
-    if isinstance(perturbation, OnGrid):
-        return replace(perturbation, perturbation=replace(perturbation.perturbation, budget=budget))
-    return replace(perturbation, budget=budget)

@@ -1,4 +1,4 @@
-"""Deltas of large images, computed on a smaller grid than their own."""
+"""Deltas that are computed on a smaller grid than the image's own, and enlarged."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from monai_unlearnable.budgets import AnyBudget
+from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.perturbations.base import Perturbation, PerturbationBatch, StepHook, SurrogateModel
 from monai_unlearnable.perturbations.dense_objectives import resize_masks
 from monai_unlearnable.perturbations.error_minimizing import ErrorMinimizing, require_surrogate
@@ -21,25 +22,43 @@ from monai_unlearnable.types import Deltas, Images
 
 __all__ = ["OnGrid", "on_grid"]
 
+_LEAST_BLOCK_PX = 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class OnGrid(Perturbation):
-    """Improves deltas on a grid of half the size that the surrogate sees, and enlarges them to the image's own.
+    """Improves deltas on a small grid, and enlarges them to the image's own: each pixel of the grid becomes a block.
 
-    A gradient reaches the pixels of a large image through the surrogate's resampling, so those that become one pixel
-    get nearly the same one: steps on a small grid do the same at its size. The grid is half as fine as what is seen,
-    because readers resample in their own way, and what is as fine as the seen pixels is blurred away by that. The
-    images are resampled once for all steps. An image that is not larger than the grid is worked on as it is.
+    Where a surrogate resamples large images, a gradient reaches their pixels through that, so those that become one
+    pixel get nearly the same one: steps on a small grid do the same at its size. The grid is half as fine as what is
+    seen, because readers resample in their own way, and what is as fine as the seen pixels is blurred away by that. The
+    images are resampled once for all steps. An image that is not larger than that grid keeps its own.
+
+    A size of the blocks makes the grid coarser still, of any image: what is even over several stored pixels survives
+    compression, blur and resampling better than what is as fine as these.
 
     Attributes:
-        perturbation: the method; its surrogate's preprocessing must be :class:`~monai_unlearnable.surrogates.InOrder`.
-        size_px: what the surrogate's resampling makes of an image.
+        perturbation: the method.
+        size_px: what the surrogate's resampling makes of an image; its preprocessing must then be
+            :class:`~monai_unlearnable.surrogates.InOrder`. None where it does not resample.
+        block_size_px: side of a block in stored pixels, or a little less where it does not divide the image's size;
+            None for blocks no larger than the resampling makes them.
+
+    Raises:
+        BudgetError: at construction, when blocks have fewer than 2 pixels a side.
     """
 
     name: ClassVar[str] = "on_grid"
     needs_surrogate: ClassVar[bool] = True
     perturbation: ErrorMinimizing | TargetedAdversarial
-    size_px: int
+    size_px: int | None = None
+    block_size_px: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.block_size_px is not None and self.block_size_px < _LEAST_BLOCK_PX:
+            raise BudgetError(
+                f"block_size_px={self.block_size_px}: a block has {_LEAST_BLOCK_PX} pixels a side, or more."
+            )
 
     @property
     def budget(self) -> AnyBudget:  # type: ignore[override]
@@ -51,6 +70,10 @@ class OnGrid(Perturbation):
         """The method's objective."""
         return self.perturbation.objective
 
+    def with_budget(self, budget: AnyBudget) -> OnGrid:
+        """Return the method with another budget."""
+        return replace(self, perturbation=self.perturbation.with_budget(budget))
+
     def improve(
         self,
         batch: PerturbationBatch,
@@ -60,45 +83,62 @@ class OnGrid(Perturbation):
     ) -> Deltas:
         """Improve the deltas on the grid; see :meth:`Perturbation.improve`."""
         model = require_surrogate(surrogate, self.perturbation.name)
-        resample = ResampleTo(size_px=self.size_px)
         space = tuple(batch.image.shape[2:])
-        seen = resample.seen_space(space, None if batch.patches is None else batch.patches.whole_space)
-        grid = half_grid(seen)
-        if any(one >= own for one, own in zip(grid, space, strict=True)):
+        seen = self._seen_space(batch)
+        grid = self._grid(space, seen)
+        if grid == space:
             return self.perturbation.improve(batch, surrogate=model, on_step=on_step)
-        view = _resampled(resample, batch)
+        view = batch.image if seen is None else self._resampled(batch)
         coarse = replace(
             batch,
             image=functional.interpolate(view, size=grid, mode="area"),
-            label=resize_masks(batch.label, seen) if batch.label.ndim > 2 else batch.label,
+            label=batch.label if seen is None or batch.label.ndim <= 2 else resize_masks(batch.label, seen),
             delta=functional.interpolate(batch.delta, size=grid, mode="nearest-exact"),
             patches=None,
         )
 
         def look(image: Images) -> Tensor:
+            if seen is None:
+                return model(view + _enlarge(image - coarse.image, space))
             return model(view + _enlarge(image - coarse.image, seen), resampled=True)
 
         # What counts are the levels of the image's own grid: of an L2 radius the smaller one has its share.
         budget = self.perturbation.budget_of(batch).of_grid(grid, coarse.delta[0].numel() / batch.delta[0].numel())
-        method = replace(self.perturbation, budget=budget)
-        found = method.improve(coarse, surrogate=look, on_step=on_step)
+        found = self.perturbation.with_budget(budget).improve(coarse, surrogate=look, on_step=on_step)
         return batch.project(_enlarge(found, space), self.budget_of(batch))
 
+    def _seen_space(self, batch: PerturbationBatch) -> tuple[int, ...] | None:
+        """Return the size at which the surrogate sees an image; None where deltas are not computed at that size."""
+        if self.size_px is None:
+            return None
+        space = tuple(batch.image.shape[2:])
+        whole = None if batch.patches is None else batch.patches.whole_space
+        seen = ResampleTo(size_px=self.size_px).seen_space(space, whole)
+        return None if any(one >= own for one, own in zip(half_grid(seen), space, strict=True)) else seen
+
+    def _grid(self, space: tuple[int, ...], seen: tuple[int, ...] | None) -> tuple[int, ...]:
+        grid = space if seen is None else half_grid(seen)
+        if self.block_size_px is None:
+            return grid
+        return tuple(min(one, -(-own // self.block_size_px)) for one, own in zip(grid, space, strict=True))
+
+    def _resampled(self, batch: PerturbationBatch) -> Images:
+        whole = None if batch.patches is None else batch.patches.whole_space
+        with torch.no_grad():
+            return ResampleTo(size_px=self.size_px or ())(batch.image, whole)  # type: ignore[no-any-return]
+
     def describe(self) -> dict[str, Any]:
-        """Return the method's settings and what the surrogate sees as JSON values."""
-        return self.perturbation.describe() | {"seen_px": self.size_px}
+        """Return the method's settings, what the surrogate sees and the size of blocks as JSON values."""
+        return self.perturbation.describe() | {"seen_px": self.size_px, "block_size_px": self.block_size_px}
 
 
 def on_grid(
-    perturbation: ErrorMinimizing | TargetedAdversarial, size_px: int | None
+    perturbation: ErrorMinimizing | TargetedAdversarial, size_px: int | None, block_size_px: int | None = None
 ) -> OnGrid | ErrorMinimizing | TargetedAdversarial:
-    """Return the method on a grid of half this size; None for the images' own."""
-    return perturbation if size_px is None else OnGrid(perturbation=perturbation, size_px=size_px)
-
-
-def _resampled(resample: ResampleTo, batch: PerturbationBatch) -> Images:
-    with torch.no_grad():
-        return resample(batch.image, None if batch.patches is None else batch.patches.whole_space)  # type: ignore[no-any-return]
+    """Return the method on half the grid of this size, in blocks of so many stored pixels; None twice for neither."""
+    if size_px is None and block_size_px is None:
+        return perturbation
+    return OnGrid(perturbation=perturbation, size_px=size_px, block_size_px=block_size_px)
 
 
 def _enlarge(deltas: Deltas, space: Sequence[int]) -> Deltas:

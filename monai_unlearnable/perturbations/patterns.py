@@ -15,7 +15,7 @@ from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.perturbations.waves import LEAST_DISTANCE_SHARE, PHASES, apart, draw_waves, frequencies
 from monai_unlearnable.types import Region
 
-__all__ = ["Blocks", "PatternFamily", "Stripes", "drawing_generator", "require_distances"]
+__all__ = ["Blocks", "PatternFamily", "Stripes", "drawing_generator", "enlarged_positions", "require_distances"]
 
 _MAX_DRAWS = 1000
 _LEAST_VIEW_PX = 8
@@ -27,7 +27,9 @@ class PatternFamily(ABC):
     """Draws patterns of which any two differ in 30 to 70 % of their pixels."""
 
     @abstractmethod
-    def signs(self, count: int, space: Sequence[int], *, seed: int, part: Region | None = None) -> Tensor:
+    def signs(
+        self, count: int, space: Sequence[int], *, seed: int, part: Region | None = None, sample_id: str = ""
+    ) -> Tensor:
         """Draw ``count`` patterns.
 
         Args:
@@ -35,6 +37,7 @@ class PatternFamily(ABC):
             space: size of the images along each axis.
             seed: whoever knows it can draw the same patterns.
             part: return this part of the patterns only, one slice for each axis of space; None for all of them.
+            sample_id: of the image, for families whose patterns differ from image to image; others leave it aside.
 
         Returns:
             ``(count, *space)`` or that part of it, float32, +1 and -1.
@@ -54,6 +57,11 @@ class PatternFamily(ABC):
     def seen_at(self, size_px: int | None) -> PatternFamily:
         """Return the family for images that readers will resize to ``size_px``; None where they will not."""
         return self
+
+    @property
+    def differs_by_image(self) -> bool:
+        """Whether an image's patterns depend on its id."""
+        return False
 
     @property
     def has_faint_class(self) -> bool:
@@ -91,7 +99,9 @@ class Stripes(PatternFamily):
                 f"view_px={self.view_px}: stripes need images of at least {_LEAST_VIEW_PX} pixels a side."
             )
 
-    def signs(self, count: int, space: Sequence[int], *, seed: int, part: Region | None = None) -> Tensor:
+    def signs(
+        self, count: int, space: Sequence[int], *, seed: int, part: Region | None = None, sample_id: str = ""
+    ) -> Tensor:
         """Draw stripes; see :meth:`PatternFamily.signs`."""
         generator = drawing_generator("stripes", len(space), seed)
         known = frequencies(count, len(space))
@@ -100,7 +110,7 @@ class Stripes(PatternFamily):
         waves = [(known[at], PHASES[phase]) for at, phase in zip(order, phases, strict=True)]
         drawn = [min(one, self.view_px or one) for one in space]
         require_distances(draw_waves(waves, _first(drawn)), space, f"Stripes(view_px={self.view_px})")
-        return draw_waves(waves, _positions(drawn, space, part))
+        return draw_waves(waves, enlarged_positions(drawn, space, part))
 
     def check(self, count: int) -> None:
         """Check that there are so many waves; see :meth:`PatternFamily.check`."""
@@ -135,13 +145,15 @@ class Blocks(PatternFamily):
         if self.per_axis < 2:
             raise BudgetError(f"per_axis={self.per_axis}: at least 2 blocks make a pattern.")
 
-    def signs(self, count: int, space: Sequence[int], *, seed: int, part: Region | None = None) -> Tensor:
+    def signs(
+        self, count: int, space: Sequence[int], *, seed: int, part: Region | None = None, sample_id: str = ""
+    ) -> Tensor:
         """Draw blocks; see :meth:`PatternFamily.signs`."""
         patterns = self._draw(count, len(space), seed)
         drawn = patterns.shape[1:]
         seen = [min(one, _LARGEST_CHECKED_PX) for one in space]
-        require_distances(_pick(patterns, _positions(drawn, seen)), space, f"Blocks(per_axis={self.per_axis})")
-        return _pick(patterns, _positions(drawn, space, part))
+        require_distances(_pick(patterns, enlarged_positions(drawn, seen)), space, f"Blocks(per_axis={self.per_axis})")
+        return _pick(patterns, enlarged_positions(drawn, space, part))
 
     def check(self, count: int) -> None:
         """Check that so many patterns can be told apart; see :meth:`PatternFamily.check`."""
@@ -167,7 +179,7 @@ class Blocks(PatternFamily):
         )
 
 
-def _positions(drawn: Sequence[int], space: Sequence[int], part: Region | None = None) -> list[Tensor]:
+def enlarged_positions(drawn: Sequence[int], space: Sequence[int], part: Region | None = None) -> list[Tensor]:
     """Return for each axis which element of a drawn pattern each pixel of an image, or of a part of it, shows."""
     parts = [slice(None)] * len(space) if part is None else part
     return [torch.arange(size)[one] * have // size for have, size, one in zip(drawn, space, parts, strict=True)]

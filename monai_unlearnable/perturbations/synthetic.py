@@ -28,8 +28,9 @@ class Synthetic(Perturbation):
 
     (Liu et al. 2023, section III; Yu et al., KDD 2022, section 4.) For class ``k`` every pixel of ``P_k`` is +1 or -1;
     patterns of two classes differ in 30 to 70 % of the pixels, so one linear threshold on ``<x, P_i - P_j>`` separates
-    any two. :class:`Stripes` are learnt fastest by convolutional networks; :class:`Blocks` are the literature's. Of a
-    multi-label set with up to 4 label columns every combination of labels is a class. With more of them an image gets
+    any two. :class:`Stripes` are learnt fastest by convolutional networks; :class:`Blocks` are the literature's;
+    :class:`~monai_unlearnable.perturbations.Autoregressive` textures differ from image to image. Of a multi-label set
+    with up to 4 label columns every combination of labels is a class. With more of them an image gets
     ``sign(sum_k s_k P_k + 0.5 T)`` with ``s_k = +1`` where label ``k`` is set and -1 where it is not, and a fixed
     tie-break ``T``; near-opposite patterns would cancel there, hence the 70 %. Of a mask each voxel shows the pattern
     of its own class. For L2 budgets the pattern is scaled onto the sphere.
@@ -110,17 +111,30 @@ class Synthetic(Perturbation):
 
     def _of_batch(self, batch: PerturbationBatch, label: Labels, budget: Budget) -> Deltas:
         shape = tuple(batch.image.shape[1:])
-        if batch.patches is None:
+        by_image = self.patterns.differs_by_image and batch.owner is None and bool(batch.sample_ids)
+        if batch.patches is None and not by_image:
             return self.pattern(label, shape, budget=budget)
-        whole = shape[:1] + batch.patches.whole_space
+        whole = shape if batch.patches is None else shape[:1] + batch.patches.whole_space
         parts = [
-            self.pattern(label[row : row + 1], whole, budget=_row(budget, row), part=region[1:])
-            for row, region in enumerate(batch.patches.regions)
+            self.pattern(
+                label[row : row + 1],
+                whole,
+                budget=_row(budget, row),
+                part=None if batch.patches is None else batch.patches.regions[row][1:],
+                sample_id=batch.sample_ids[row] if by_image else "",
+            )
+            for row in range(len(label))
         ]
         return torch.cat(parts)
 
     def pattern(
-        self, label: Labels, shape: Sequence[int], *, budget: Budget | None = None, part: Region | None = None
+        self,
+        label: Labels,
+        shape: Sequence[int],
+        *,
+        budget: Budget | None = None,
+        part: Region | None = None,
+        sample_id: str = "",
     ) -> Deltas:
         """Return the delta of each label before it meets an image.
 
@@ -130,6 +144,7 @@ class Synthetic(Perturbation):
             shape: ``(channel, *space)`` of the images.
             budget: of the images; needed where each has its own. With ``part`` that of the part.
             part: return this part of the delta only, one slice for each axis of space.
+            sample_id: of the image, for patterns that differ from image to image.
 
         Returns:
             ``(batch, channel, *space)``, or that part of it, float32, levels, on the sphere of the budget.
@@ -141,7 +156,7 @@ class Synthetic(Perturbation):
         index, count = self._index_of(label.cpu())
         if self.shares is not None and index is not None and len(self.shares) != count:
             raise BudgetError(f"{len(self.shares)} shares, but there are {count} patterns.")
-        signs = self.patterns.signs(count, shape[1:], seed=self.seed, part=part)
+        signs = self.patterns.signs(count, shape[1:], seed=self.seed, part=part, sample_id=sample_id)
         chosen = self._sums_of(label.cpu(), signs) if index is None else _choose(signs, index)
         full = chosen.unsqueeze(1) * self._channel_signs(shape[0], like=chosen)
         budget = self.budget.of(()) if budget is None else budget

@@ -109,7 +109,7 @@ class _ComputedPerturbation(DeltaTransform):
         Args:
             img: ``(channel, *space)``, integers or floats, in its own unit.
             label: class index, 0/1 vector, or mask ``(1, *space)`` of the image's size.
-            sample_id: the image's name, for messages only.
+            sample_id: the image's name, for messages, and for patterns that differ from image to image.
 
         Raises:
             BudgetError: the image is not finite, leaves the budget's range, or the label is unknown.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-__all__ = ["level_size", "natural", "positive", "size"]
+__all__ = ["block_size", "level_size", "natural", "positive", "share", "size"]
 
 
 def positive(text: str) -> int:
@@ -20,6 +20,25 @@ def size(text: str) -> int:
     if not 8 <= pixels <= 4096:
         raise argparse.ArgumentTypeError(f"{pixels} pixels: a network looks at 8 to 4096")
     return pixels
+
+
+def block_size(text: str) -> int:
+    """Return the side of a block, in pixels."""
+    pixels = positive(text)
+    if not 2 <= pixels <= 1024:
+        raise argparse.ArgumentTypeError(f"{pixels} pixels: a block has 2 to 1024 a side")
+    return pixels
+
+
+def share(text: str) -> float:
+    """Return a share above 0 and below 1."""
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number") from error
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a share above 0 and below 1")
+    return value
 
 
 def level_size(text: str) -> float:

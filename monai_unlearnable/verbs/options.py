@@ -9,7 +9,7 @@ from typing import NoReturn
 from monai_unlearnable import __version__
 from monai_unlearnable.verbs.audit_options import add_audit, add_machine
 from monai_unlearnable.verbs.input_options import add_dicom, add_generator, add_inputs
-from monai_unlearnable.verbs.number_types import level_size, natural, size
+from monai_unlearnable.verbs.number_types import block_size, level_size, natural, share, size
 
 __all__ = ["UsageError", "build_parser"]
 
@@ -78,6 +78,7 @@ _PERTURBATIONS = (
     "linear_error_minimizing",
     "targeted_adversarial",
     "synthetic",
+    "autoregressive",
     "generator",
 )
 
@@ -150,6 +151,20 @@ def _add_protect(verb: argparse.ArgumentParser) -> None:
         type=size,
         metavar="N",
         help="size the surrogate sees images at (default: their own; up to 96 for large ones or several sizes)",
+    )
+    verb.add_argument(
+        "--block-size-px",
+        type=block_size,
+        metavar="N",
+        help="make deltas even over blocks of N stored pixels a side, so that more of them survives JPEG, blur and "
+        "resampling (default: as fine as the method makes them; not of generator)",
+    )
+    verb.add_argument(
+        "--kept-share",
+        type=share,
+        metavar="S",
+        help="combine two methods: a synthetic pattern of each class keeps this share of the radius, and a method with "
+        "a surrogate has the rest (default: the method alone)",
     )
     add_dicom(verb)
     add_machine(verb)

@@ -8,10 +8,12 @@ from dataclasses import fields, replace
 
 from monai_unlearnable.budgets import L2Budget, LinfBudget, parse_radius
 from monai_unlearnable.errors import BudgetError, SourceError, UnlearnableError
+from monai_unlearnable.perturbations import Coarse, Stripes
 from monai_unlearnable.release import ReleaseOptions
 from monai_unlearnable.verbs.paths import refuse_missing, require_device, set_threads
 from monai_unlearnable.verbs.progress import ProgressBars
 from monai_unlearnable.workflows import (
+    AutoregressiveRecipe,
     ErrorMinimizingRecipe,
     GeneratorRecipe,
     LinearErrorMinimizingRecipe,
@@ -103,17 +105,35 @@ def choose_recipe(options: argparse.Namespace, parser: argparse.ArgumentParser) 
         recipe = TargetedAdversarialRecipe(class_wise=options.class_wise)
     elif options.perturbation == GeneratorRecipe.name:
         recipe = _generator_recipe(options, parser)
+    elif options.perturbation == AutoregressiveRecipe.name:
+        recipe = AutoregressiveRecipe(class_wise=options.class_wise)
     else:
         recipe = SyntheticRecipe(class_wise=options.class_wise)
     try:
         recipe = replace(recipe, region=parse_region(options.region))
     except BudgetError as error:
         parser.error(f"--region: {error}")
+    recipe = _shaped(recipe, options, parser)
     if options.surrogate_size_px is None:
         return recipe
     if not isinstance(recipe, SurrogateRecipe | GeneratorRecipe):
         parser.error(f"--surrogate-size-px: {options.perturbation} has no surrogate")
     return replace(recipe, surrogate_size_px=options.surrogate_size_px)
+
+
+def _shaped(recipe: Recipe, options: argparse.Namespace, parser: argparse.ArgumentParser) -> Recipe:
+    """Return the recipe with deltas in blocks, and with a pattern that keeps a share of the radius."""
+    if options.kept_share is not None:
+        if not isinstance(recipe, SurrogateRecipe):
+            parser.error(f"--kept-share: {options.perturbation} has no surrogate, or a pattern already")
+        recipe = replace(recipe, kept_patterns=Stripes(), kept_share=options.kept_share)
+    if options.block_size_px is None:
+        return recipe
+    if isinstance(recipe, SyntheticRecipe):
+        return replace(recipe, patterns=Coarse(patterns=recipe.patterns, block_size_px=options.block_size_px))
+    if not isinstance(recipe, SurrogateRecipe):
+        parser.error(f"--block-size-px: {options.perturbation} makes deltas as fine as its network does")
+    return replace(recipe, block_size_px=options.block_size_px)
 
 
 def _generator_recipe(options: argparse.Namespace, parser: argparse.ArgumentParser) -> GeneratorRecipe:

@@ -9,6 +9,7 @@ from monai_unlearnable.workflows.linear_recipe import LinearErrorMinimizingRecip
 from monai_unlearnable.workflows.protect import protect
 from monai_unlearnable.workflows.radii import make_budget, make_budgets
 from monai_unlearnable.workflows.recipes import (
+    AutoregressiveRecipe,
     ErrorMinimizingRecipe,
     Recipe,
     RecipeContext,
@@ -20,6 +21,7 @@ from monai_unlearnable.workflows.robust_recipe import RobustErrorMinimizingRecip
 from monai_unlearnable.workflows.run import ProtectionRun
 
 __all__ = [
+    "AutoregressiveRecipe",
     "ErrorMinimizingRecipe",
     "GeneratorRecipe",
     "ImageFacts",

@@ -11,7 +11,7 @@ import torch
 
 from monai_unlearnable.budgets import Budget, L2Budget, LinfBudget
 from monai_unlearnable.errors import BudgetError, LedgerError, ReleaseError
-from monai_unlearnable.perturbations import ErrorMinimizing, TargetedAdversarial
+from monai_unlearnable.perturbations import ErrorMinimizing, OnGrid, TargetedAdversarial, on_grid
 from monai_unlearnable.release import LedgerContent, ReleaseBudget, read_ledger
 from monai_unlearnable.surrogates import Surrogate
 from monai_unlearnable.workflows.context import ImageFacts
@@ -37,7 +37,7 @@ def load_surrogate(
     *,
     image: ImageLevels | None = None,
     device: str | torch.device = "cpu",
-) -> tuple[Surrogate, ErrorMinimizing | TargetedAdversarial]:
+) -> tuple[Surrogate, ErrorMinimizing | TargetedAdversarial | OnGrid]:
     """Return the trained surrogate of a finished run, and the method that makes deltas with it.
 
     Both are what :class:`~monai_unlearnable.transforms.SurrogatePerturbation` takes. The network is built by
@@ -55,7 +55,7 @@ def load_surrogate(
 
     Raises:
         LedgerError: there is no finished run, it has other settings (the message names them) or no surrogate, its
-            files are damaged, or ``image`` is needed.
+            files are damaged, its deltas are not the surrogate's alone, or ``image`` is needed.
         BudgetError: the run's radius is below one level of the image, or in HU where it has none.
     """
     folder = Path(ledger)
@@ -71,10 +71,15 @@ def load_surrogate(
     seed = configuration.get("seed")
     if not isinstance(seed, int):
         raise LedgerError(f"{folder}: its seed is no whole number; the ledger is damaged.")
+    if recipe.kept_patterns is not None:
+        raise LedgerError(
+            f"{folder}: the deltas of its run share their radius with a pattern, and a surrogate alone makes no such "
+            "deltas. Protect images that arrive later in a run of their own, or make runs without kept_patterns."
+        )
     surrogate = recipe.surrogate(facts, device=device)
     weights = read_weights(folder / SURROGATE_NAME, device, what="surrogate")
     load_frozen(surrogate, weights, folder / SURROGATE_NAME)
-    return surrogate, recipe.perturbation(facts, budget=budget, seed=seed)
+    return surrogate, on_grid(recipe.perturbation(facts, budget=budget, seed=seed), None, recipe.block_size_px)
 
 
 def read_finished(folder: Path) -> LedgerContent:

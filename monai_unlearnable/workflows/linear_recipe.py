@@ -25,14 +25,12 @@ class LinearErrorMinimizingRecipe(SurrogateRecipe):
     later get deltas of the whole radius, whatever their class.
 
     Attributes:
-        faint_share: share of the radius that deltas of the faint class use (see :meth:`RecipeContext.shares`).
         surrogate_epochs: epochs of clean training.
         steps: delta steps.
     """
 
     name: ClassVar[str] = LinearErrorMinimizing.name
     networks: tuple[NetworkFactory, ...] = (small_linear,)
-    faint_share: float = 0.25
     surrogate_epochs: int = 30
     steps: int = 30
 
@@ -54,6 +52,7 @@ class LinearErrorMinimizingRecipe(SurrogateRecipe):
 
     def check_images(self, images: Source) -> None:
         """Refuse masks; see :meth:`Recipe.check_images`."""
+        super().check_images(images)
         if images.task is Task.SEGMENTATION:
             raise SourceError(
                 f"{images.path}: its labels are masks, and {self.name} is for labels of whole images: a linear network "

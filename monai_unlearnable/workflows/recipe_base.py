@@ -1,15 +1,13 @@
-"""What recipes share: a name, settings, and how they are set up as an engine."""
+"""What recipes with a surrogate share: networks, what they see, their training, and deltas computed with them."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
-from functools import partial
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
-from monai.data import DataLoader
 from monai.engines import SupervisedTrainer
 from monai.transforms import Compose
 from torch import nn
@@ -20,18 +18,21 @@ from monai_unlearnable.engines import PrepareViews, ProtectionEngine, SaveProtec
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.networks import small_resnet
 from monai_unlearnable.perturbations import (
+    Checks,
+    Coarse,
+    Combined,
     ErrorMinimizing,
     MemberObjective,
     Objective,
     ObjectiveLoss,
     PatternFamily,
-    Region,
+    Perturbation,
+    Stripes,
     TargetedAdversarial,
     in_region,
     on_grid,
 )
 from monai_unlearnable.sources import Source, Task
-from monai_unlearnable.sources.patches import LARGEST_PATCH_VALUES
 from monai_unlearnable.surrogates import (
     InOrder,
     IntensityWindow,
@@ -44,62 +45,16 @@ from monai_unlearnable.surrogates import (
     whole_volume_ways,
 )
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext, objective_for
+from monai_unlearnable.workflows.plain_recipe import NetworkFactory, Recipe
 
-__all__ = ["NetworkFactory", "Recipe", "SurrogateRecipe", "preprocessing_for", "training_loss"]
-
-NetworkFactory = Callable[..., nn.Module]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe(ABC):
-    """A method with all its settings.
-
-    Attributes:
-        class_wise: one delta for each class in the place of one for each image.
-        batch_size: images in a batch of the engine.
-        largest_patch_values: values (voxels times channels) that the engine works on at a time: fewer images are in a
-            batch where they are large, and an image that is larger itself is swept in patches.
-        region: which voxels of an image may change; None for all.
-    """
-
-    name: ClassVar[str]
-    class_wise: bool = False
-    batch_size: int = 128
-    largest_patch_values: int = LARGEST_PATCH_VALUES
-    region: Region | None = None
-
-    def check_images(self, images: Source) -> None:
-        """Refuse images that the method is not for, before anything is written.
-
-        Raises:
-            SourceError: names why, and what to do.
-        """
-        if self.class_wise and images.task is Task.SEGMENTATION:
-            raise SourceError(
-                f"{images.path}: its labels are masks, and a class-wise delta is for images of one class. Use deltas "
-                "of their own (leave class_wise out)."
-            )
-
-    @abstractmethod
-    def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:
-        """Return the engine, and the handler that can resume it."""
-
-    def loader(self, context: RecipeContext) -> DataLoader:
-        """Return what the engine passes over."""
-        return context.loader(batch_size=self.batch_size, largest_patch_values=self.largest_patch_values)
-
-    def describe(self) -> dict[str, Any]:
-        """Return all settings as JSON values; a factory by its dotted name."""
-        settings = {one.name: getattr(self, one.name) for one in fields(self)}
-        return {"method": self.name, **{key: _described(value) for key, value in settings.items()}}
-
-    def seen_at(self, size_px: int | None) -> Recipe:
-        """Return the recipe for images that networks will look at in this size; None for the native grid."""
-        return self
-
-    def of_small_volumes(self) -> Recipe:
-        """Return the recipe for volumes with masks that networks see whole, voxel by voxel."""
-        return self
+__all__ = [
+    "NetworkFactory",
+    "Recipe",
+    "SurrogateRecipe",
+    "patterns_of_small_volumes",
+    "preprocessing_for",
+    "training_loss",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +75,13 @@ class SurrogateRecipe(Recipe):
         dense_ways: the ways in which readers may load images with masks: builds a MONAI chain from ``spatial_dims``.
             Surrogates are trained, and deltas computed, in expectation over them; of small volumes the usual ways
             become :func:`~monai_unlearnable.surrogates.whole_volume_ways`. None for the preprocessing alone.
+        kept_patterns: patterns of the classes that keep a share of the radius, for the method to have the rest; None
+            for the method alone.
+        kept_share: that share.
+        faint_share: share of the radius that the faint class uses, where a method or a pattern has one (see
+            :meth:`RecipeContext.shares`).
+        block_size_px: deltas, and the patterns below them, are even over blocks of so many stored pixels a side (see
+            :class:`~monai_unlearnable.perturbations.OnGrid`); None for deltas as fine as the surrogate's view.
         steps: delta steps in a pass.
         step_share: length of a delta step as a share of the radius.
     """
@@ -134,17 +96,39 @@ class SurrogateRecipe(Recipe):
     surrogate_batch_size: int = 64
     dense_batch_size: int = 8
     dense_ways: Callable[..., Compose] | None = usual_ways
+    kept_patterns: PatternFamily | None = None
+    kept_share: float = 0.5
+    faint_share: float = 0.25
+    block_size_px: int | None = None
     steps: int = 20
     step_share: float = 0.1
 
     def seen_at(self, size_px: int | None) -> SurrogateRecipe:
         """Let the surrogate look at this size, unless the recipe says which; see :meth:`Recipe.seen_at`."""
-        return self if self.surrogate_size_px is not None else replace(self, surrogate_size_px=size_px)
+        size_px = size_px if self.surrogate_size_px is None else self.surrogate_size_px
+        kept = None if self.kept_patterns is None else self.kept_patterns.seen_at(size_px)
+        return replace(self, surrogate_size_px=size_px, kept_patterns=kept)
+
+    def check_images(self, images: Source) -> None:
+        """Refuse images that one block covers; see :meth:`Recipe.check_images`."""
+        super().check_images(images)
+        if self.block_size_px is None:
+            return
+        for index in range(len(images)):
+            longest = max(images.shape(index)[1:])
+            if longest < 2 * self.block_size_px:
+                raise SourceError(
+                    f"{images.path}: {images.sample_ids[index]} has sides of {longest} pixels at most, and in blocks "
+                    f"of {self.block_size_px} its delta would be the same everywhere. Take smaller blocks."
+                )
 
     def of_small_volumes(self) -> SurrogateRecipe:
         """Let the surrogate see volumes whole, unless it resamples them; see :meth:`Recipe.of_small_volumes`."""
-        usual = self.surrogate_size_px is None and self.dense_ways is usual_ways
-        return replace(self, dense_ways=whole_volume_ways) if usual else self
+        if self.surrogate_size_px is not None:
+            return self
+        ways = whole_volume_ways if self.dense_ways is usual_ways else self.dense_ways
+        kept = None if self.kept_patterns is None else patterns_of_small_volumes(self.kept_patterns)
+        return replace(self, dense_ways=ways, kept_patterns=kept)
 
     @abstractmethod
     def perturbation(
@@ -212,6 +196,17 @@ class SurrogateRecipe(Recipe):
             train_handlers=list(context.trainer_handlers),
         )
 
+    def coarse(self, patterns: PatternFamily) -> PatternFamily:
+        """Return patterns of the blocks that deltas have."""
+        return patterns if self.block_size_px is None else Coarse(patterns=patterns, block_size_px=self.block_size_px)
+
+    def _method(self, context: RecipeContext) -> Perturbation:
+        method = on_grid(self.perturbation_of(context), self.surrogate_size_px, self.block_size_px)
+        if self.kept_patterns is None:
+            return method
+        pattern = context.synthetic(self.coarse(self.kept_patterns), faint_share=self.faint_share)
+        return Combined(pattern=pattern, rest=method, share=self.kept_share)
+
     def engine(
         self,
         context: RecipeContext,
@@ -228,7 +223,7 @@ class SurrogateRecipe(Recipe):
             device=context.device,
             max_epochs=max_epochs,
             train_data_loader=self.loader(context),
-            perturbation=in_region(on_grid(self.perturbation_of(context), self.surrogate_size_px), self.region),
+            perturbation=in_region(self._method(context), self.region),
             store=context.store,
             surrogate=surrogate,
             key=context.key,
@@ -252,22 +247,6 @@ def training_loss(task: Task) -> nn.Module:
     return nn.BCEWithLogitsLoss() if task is Task.MULTI_LABEL else nn.CrossEntropyLoss()
 
 
-def _described(value: Any) -> Any:
-    if isinstance(value, PatternFamily):
-        return value.describe()
-    if isinstance(value, Region):
-        return repr(value)
-    if isinstance(value, tuple):
-        return [_described(one) for one in value]
-    return _dotted(value) if callable(value) else value
-
-
-def _dotted(factory: Callable[..., Any]) -> str:
-    if isinstance(factory, partial):
-        arguments = [
-            *map(repr, factory.args),
-            *(f"{name}={value!r}" for name, value in sorted(factory.keywords.items())),
-        ]
-        return f"{_dotted(factory.func)}({', '.join(arguments)})"
-    owner = factory if hasattr(factory, "__qualname__") else type(factory)
-    return f"{owner.__module__}.{owner.__qualname__}"
+def patterns_of_small_volumes(patterns: PatternFamily) -> PatternFamily:
+    """Return a checkerboard for volumes that networks see whole, unless other patterns were chosen."""
+    return Checks() if patterns == Stripes() else patterns

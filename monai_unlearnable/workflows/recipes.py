@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from monai_unlearnable.budgets import AnyBudget
 from monai_unlearnable.engines import (
@@ -15,7 +15,7 @@ from monai_unlearnable.engines import (
 )
 from monai_unlearnable.networks import small_densenet, small_resnet
 from monai_unlearnable.perturbations import (
-    Checks,
+    Autoregressive,
     ComplementTarget,
     ErrorMinimizing,
     NextClassTarget,
@@ -30,9 +30,15 @@ from monai_unlearnable.perturbations import (
 )
 from monai_unlearnable.sources import Task
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext
-from monai_unlearnable.workflows.recipe_base import NetworkFactory, Recipe, SurrogateRecipe
+from monai_unlearnable.workflows.recipe_base import (
+    NetworkFactory,
+    Recipe,
+    SurrogateRecipe,
+    patterns_of_small_volumes,
+)
 
 __all__ = [
+    "AutoregressiveRecipe",
     "ErrorMinimizingRecipe",
     "Recipe",
     "RecipeContext",
@@ -62,7 +68,7 @@ class SyntheticRecipe(Recipe):
 
     def of_small_volumes(self) -> SyntheticRecipe:
         """Draw a checkerboard where no other patterns are chosen; see :meth:`Recipe.of_small_volumes`."""
-        return replace(self, patterns=_of_small_volumes(self.patterns))
+        return replace(self, patterns=patterns_of_small_volumes(self.patterns))
 
     def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:
         """Return an engine of one pass."""
@@ -80,6 +86,18 @@ class SyntheticRecipe(Recipe):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AutoregressiveRecipe(SyntheticRecipe):
+    """Synthetic deltas by an autoregressive process for each class, different in every image; no surrogate, one pass.
+
+    Attributes:
+        patterns: the textures.
+    """
+
+    name: ClassVar[str] = "autoregressive"
+    patterns: PatternFamily = field(default_factory=Autoregressive)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ErrorMinimizingRecipe(SurrogateRecipe):
     """Alternate surrogate training on protected images with error-minimizing passes over all deltas.
 
@@ -88,7 +106,6 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
 
     Attributes:
         start: the pattern to start from; None starts from zero.
-        faint_share: share of the radius that the faint class's pattern uses (see :meth:`RecipeContext.shares`).
         max_rounds: largest number of rounds.
         min_rounds: rounds that are made in any case.
         surrogate_epochs: epochs of the surrogate's training in a round. A surrogate that has hardly learnt the starting
@@ -102,7 +119,6 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
     name: ClassVar[str] = ErrorMinimizing.name
     networks: tuple[NetworkFactory, ...] = (small_resnet, small_densenet)
     start: PatternFamily | None = field(default_factory=Stripes)
-    faint_share: float = 0.25
     max_rounds: int = 10
     min_rounds: int = 3
     surrogate_epochs: int = 5
@@ -112,16 +128,16 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
 
     def seen_at(self, size_px: int | None) -> ErrorMinimizingRecipe:
         """Let surrogate and starting pattern have this size; see :meth:`Recipe.seen_at`."""
-        fitted = super().seen_at(size_px)
+        fitted = cast(ErrorMinimizingRecipe, super().seen_at(size_px))
         start = None if self.start is None else self.start.seen_at(fitted.surrogate_size_px)
-        return replace(self, surrogate_size_px=fitted.surrogate_size_px, start=start)
+        return replace(fitted, start=start)
 
     def of_small_volumes(self) -> ErrorMinimizingRecipe:
         """Start from a checkerboard where nothing else is chosen; see :meth:`SurrogateRecipe.of_small_volumes`."""
+        fitted = cast(ErrorMinimizingRecipe, super().of_small_volumes())
         if self.surrogate_size_px is not None or self.start is None:
-            return replace(self, dense_ways=super().of_small_volumes().dense_ways)
-        start = _of_small_volumes(self.start)
-        return replace(self, dense_ways=super().of_small_volumes().dense_ways, start=start)
+            return fitted
+        return replace(fitted, start=patterns_of_small_volumes(self.start))
 
     @classmethod
     def for_classes(cls) -> ErrorMinimizingRecipe:
@@ -156,13 +172,9 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
             ),
         ]
         if self.start is not None:
-            start = context.synthetic(self.start, faint_share=self.faint_share)
+            start = context.synthetic(self.coarse(self.start), faint_share=self.faint_share)
             handlers.insert(0, StartFrom(in_region(start, self._region_of_start)))
         return self.engine(context, surrogate, trainer, max_epochs=self.max_rounds, handlers=handlers)
-
-
-def _of_small_volumes(patterns: PatternFamily) -> PatternFamily:
-    return Checks() if patterns == Stripes() else patterns
 
 
 def target_for(facts: ImageFacts) -> TargetMap:

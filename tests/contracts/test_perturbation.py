@@ -14,6 +14,7 @@ from torch import Tensor
 from monai_unlearnable.budgets import Budget, L2Budget, LinfBudget
 from monai_unlearnable.errors import BudgetError, DivergedError
 from monai_unlearnable.perturbations import (
+    Autoregressive,
     Blocks,
     ErrorMinimizing,
     GeneratedDeltas,
@@ -272,6 +273,13 @@ class TestSynthetic(PerturbationContract):
 class TestSyntheticStripes(TestSynthetic):
     def make(self, budget: Budget, *, seed: int = 0) -> Perturbation:
         return Synthetic(budget=budget, num_classes=CLASSES, seed=seed)
+
+
+class TestSyntheticAutoregressive(TestSynthetic):
+    draws_by_row = True  # a shared delta is not that of one image
+
+    def make(self, budget: Budget, *, seed: int = 0) -> Perturbation:
+        return Synthetic(budget=budget, num_classes=CLASSES, seed=seed, patterns=Autoregressive())
 
 
 class TestGeneratedDeltas(PerturbationContract):

@@ -1,0 +1,43 @@
+"""``protect --block-size-px`` and ``--kept-share``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from monai_unlearnable.sources import open_source
+from tests.cli.running import Command, write_pictures
+
+
+def test_deltas_in_blocks_and_with_a_pattern(command: Command) -> None:
+    write_pictures(Path("large"), size_px=24, per_class=3)
+    words = ("protect", "large", "--seed", str(2**50), "--json")
+    for name, shape, side in (
+        ("linear_error_minimizing", ("--block-size-px", "4", "--kept-share", "0.25"), 4),
+        ("synthetic", ("--block-size-px", "2"), 2),
+    ):
+        places = ("--output", f"{name}/release", "--ledger", f"{name}/ledger")
+        answer = command(*words, *places, "--perturbation", name, *shape)
+        assert answer.code == 0 and answer.json["held"] is True, answer.err
+        before, after = open_source("large"), open_source(f"{name}/release")
+        found = np.stack([after.read(at).astype(int) - before.read(at) for at in range(6)])
+        found = found.reshape(6, 24 // side, side, 24 // side, side)
+        assert (found == found[:, :, :1, :, :1]).all() and np.abs(found).max() == 8
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("--perturbation", "synthetic", "--kept-share", "0.5"), "--kept-share: synthetic has no surrogate, or"),
+        (("--perturbation", "generator", "--block-size-px", "4"), "--block-size-px: generator makes deltas as fine"),
+        (("--kept-share", "1"), "'1' is not a share above 0 and below 1"),
+        (("--kept-share", "half"), "'half' is not a number"),
+        (("--block-size-px", "1"), "1 pixels: a block has 2 to 1024 a side"),
+    ],
+)
+def test_what_is_refused(words: tuple[str, ...], text: str, command: Command) -> None:
+    answer = command("protect", "images", "--output", "release", "--ledger", "ledger", *words)
+    assert answer.code == 2 and text in answer.err
+    assert not Path("release").exists()
