@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -18,6 +19,7 @@ from monai_unlearnable.countermeasures import (
     Blurred,
     BoxHidden,
     BoxSwapped,
+    DenoisedAs,
     FittedCountermeasure,
     GammaChanged,
     GaussianAdded,
@@ -45,6 +47,7 @@ COUNTERMEASURES: Mapping[str, str] = MappingProxyType(
         "median:RADIUS": "the median of so many pixels around",
         "gamma:GAMMA": "levels are raised to a power",
         "low-resolution:FACTOR": "images are made smaller by this factor and enlarged again",
+        "denoiser:SOURCE": "a network cleans every image that was trained on the images of another source",
         "projection": "training images lose what a linear network reads in them",
         "noise:SIGMA": "Gaussian numbers of SIGMA of the window are added, others at every look, as 8/255",
         "affine": "images are turned, scaled and shifted at random at every look",
@@ -114,6 +117,7 @@ def adversary_of(
 
     Raises:
         ValueError: the text is not understood, or its number is out of range.
+        SourceError: a denoiser's source cannot be opened.
 
     Example:
         >>> victim = adversary_of(VictimRecipe(), "adversarial:4/255")
@@ -123,6 +127,9 @@ def adversary_of(
         50
     """
     kind, _, number = text.partition(":")
+    if kind == "denoiser":
+        named = replace(recipe, name=f"{recipe.name}, denoiser:{Path(number).name[:_MOST_CHARACTERS]}")
+        return _taking(named, DenoisedAs(number))
     named = replace(recipe, name=f"{recipe.name}, {text}")
     if len(number) > _MOST_CHARACTERS:
         raise ValueError(f"countermeasure {text[:80]!r}: its number is too long.")

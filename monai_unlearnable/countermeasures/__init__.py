@@ -8,6 +8,7 @@ from monai_unlearnable.countermeasures.base import FittedCountermeasure, Picture
 from monai_unlearnable.countermeasures.batch_change import BatchChange, ChangedBatches, TrainingCountermeasure
 from monai_unlearnable.countermeasures.boxes import BoxHidden, BoxSwapped
 from monai_unlearnable.countermeasures.compression import Jpeg2000RoundTrip, JpegRoundTrip
+from monai_unlearnable.countermeasures.denoiser import Denoised, DenoisedAs
 from monai_unlearnable.countermeasures.dictionary import (
     BitDepthd,
     Blurredd,
@@ -39,6 +40,8 @@ __all__ = [
     "BoxHidden",
     "BoxSwapped",
     "ChangedBatches",
+    "Denoised",
+    "DenoisedAs",
     "FittedCountermeasure",
     "GammaChanged",
     "GammaChangedd",

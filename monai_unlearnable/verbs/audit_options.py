@@ -20,6 +20,7 @@ _COUNTERMEASURES = (
     "median:RADIUS",
     "gamma:GAMMA",
     "low-resolution:FACTOR",
+    "denoiser:SOURCE",
     "projection",
     "noise:SIGMA",
     "affine",

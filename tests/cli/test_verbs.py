@@ -76,7 +76,10 @@ def _multi_label() -> str:
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("method", ["error_minimizing", "targeted_adversarial", "synthetic"])
+@pytest.mark.parametrize(
+    "method",
+    ["error_minimizing", "linear_error_minimizing", "targeted_adversarial", "synthetic", "autoregressive"],
+)
 @pytest.mark.parametrize("make", [_several_sizes, _deep_grey, _deep_colour, _volumes, _multi_label])
 def test_every_method_on_every_kind(method: str, make: object, command: Command) -> None:
     source = make()  # type: ignore[operator]

@@ -137,10 +137,10 @@ def test_settings_are_described_and_make_the_handler() -> None:
     assert (described["countermeasure"], described["count"]) == ("WorstOf", 3)
     assert described["augmentation"] == {
         "countermeasure": "StronglyAugmented",
-        "probability": 0.5,
-        "brightness": 0.5,
-        "contrast": 0.5,
-        "sigma": 0.1,
+        "probability": 0.3,
+        "brightness": 0.3,
+        "contrast": 0.3,
+        "sigma": 0.05,
     }
     chain = ItemByItem(transforms=Compose([RandFlipd("image")]))
     assert chain.describe() == {"countermeasure": "ItemByItem", "transforms": ["RandFlipd"]}
