@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -16,7 +15,6 @@ from monai_unlearnable.audit.seen import load_seen
 from monai_unlearnable.sources import open_source
 
 SIZE_PX = 16
-CONTRAST = 20
 Pattern: TypeAlias = Callable[[int], NDArray[np.float64]]
 """The delta of a class, ``(height, width, channel)`` levels."""
 
@@ -46,7 +44,7 @@ RECIPE = VictimRecipe(
 )
 
 
-def bars(count: int, *, seed: int, channels: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def bars(count: int, *, seed: int, channels: int, contrast: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Lying (class 0) and standing bars (class 1) somewhere in clutter, ``(count, height, width, channel)`` levels."""
     random = np.random.default_rng(seed)
     labels = np.arange(count) % 2
@@ -54,14 +52,22 @@ def bars(count: int, *, seed: int, channels: int = 1) -> tuple[NDArray[np.float6
     for image, label in zip(images, labels, strict=True):
         at = int(random.integers(1, SIZE_PX - 5))
         place = (slice(at, at + 4), slice(2, 14)) if label == 0 else (slice(2, 14), slice(at, at + 4))
-        image[place] += CONTRAST
+        image[place] += contrast
     return images, labels
 
 
-def score(folder: Path, recipe: VictimRecipe, pattern: Pattern | None, *, channels: int = 1, seed: int = 0) -> float:
+def score(
+    folder: Path,
+    recipe: VictimRecipe,
+    pattern: Pattern | None,
+    *,
+    channels: int = 1,
+    contrast: float = 20,
+    seed: int = 0,
+) -> float:
     """Write bars with the pattern of their class as a file, train a victim on it, and score it on clean bars."""
-    images, labels = bars(160, seed=0, channels=channels)
-    test_images, test_labels = bars(100, seed=1, channels=channels)
+    images, labels = bars(160, seed=0, channels=channels, contrast=contrast)
+    test_images, test_labels = bars(100, seed=1, channels=channels, contrast=contrast)
     if pattern is not None:
         images = images + np.stack([pattern(int(one)) for one in labels])
     arrays = {
@@ -82,5 +88,4 @@ def score(folder: Path, recipe: VictimRecipe, pattern: Pattern | None, *, channe
         )
         source = open_source(file)
         sets.append(load_seen(source, recipe=recipe, indices=range(len(source)), class_names=source.class_names))
-    torch.set_num_threads(1)
     return train_victim(recipe, *sets, seed=seed).score

@@ -78,21 +78,30 @@ def test_countermeasures_are_read_from_recipes_and_not_from_names(text: str, wor
     assert base_of(recipe) == base_of(RECIPE)
 
 
+NUMBERS = {
+    **{"jpeg2000": "20", "low-resolution": "0.5", "adversarial": "4/255", "noise": "5/255", "gamma": "0.5"},
+    **{"clean-part": "0.2", "clean-part-alone": "0.2"},
+}
+WORDED = {"pretrained", "denoiser"}
+"""What follows their colon is no number."""
+
+
 def test_every_countermeasure_with_a_number_has_an_axis_that_its_number_lies_on() -> None:
-    numbers = {"jpeg2000": "20", "low-resolution": "0.5", "adversarial": "4/255", "noise": "5/255", "gamma": "0.5"}
-    kinds = {one.partition(":")[0] for one in COUNTERMEASURES if ":" in one} - {"ueraser"}
-    assert len(kinds) == 9
+    kinds = {one.partition(":")[0] for one in COUNTERMEASURES if ":" in one} - {"ueraser"} - WORDED
+    assert len(kinds) == 11
     for kind in kinds:
-        number = numbers.get(kind, "3")
+        number = NUMBERS.get(kind, "3")
         (step,) = steps_of(adversary_of(RECIPE, f"{kind}:{number}"))
         assert step.value == float(number.removesuffix("/255")), kind
 
 
 def test_no_countermeasure_makes_another_victim() -> None:
-    numbers = {"jpeg2000": "20", "low-resolution": "0.5", "adversarial": "4/255", "noise": "5/255", "gamma": "0.5"}
     for written in COUNTERMEASURES:
         kind, colon, _ = written.partition(":")
-        recipe = adversary_of(RECIPE, f"{kind}:{numbers.get(kind, '3')}" if colon else kind)
+        if kind == "denoiser":
+            continue  # needs a source; see test_denoiser
+        text = written if kind in WORDED else f"{kind}:{NUMBERS.get(kind, '3')}" if colon else kind
+        recipe = adversary_of(RECIPE, text)
         assert base_of(recipe) == base_of(RECIPE) and len(steps_of(recipe)) == 1, written
 
 

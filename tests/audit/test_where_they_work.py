@@ -2,19 +2,22 @@
 
 The releases are made so that by construction the countermeasure takes their patterns off, as the literature reports it:
 colours for grey pictures, high frequencies for JPEG and filters, isolated pixels for medians (Wu et al., ICLR 2023, on
-one-pixel shortcuts), patterns of whole classes for the projection (Sandoval-Segura et al., NeurIPS 2023), small deltas
-for adversarial training (Tao et al., NeurIPS 2021).
+one-pixel shortcuts), patterns of whole classes for the projection (Sandoval-Segura et al., NeurIPS 2023), deltas
+that are much smaller than what the images show for adversarial training (Tao et al., NeurIPS 2021) and for
+what resamples, blurs or drowns them at every look. Cutout, mixup and CutMix are not here: alone they win nowhere that
+we know of.
 """
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from monai_unlearnable.audit import VictimRecipe
 from monai_unlearnable.audit.adversaries import adversary_of
 from tests.audit.shortcuts import RECIPE, SIZE_PX, Pattern, score
 
@@ -29,12 +32,12 @@ def tints(label: int) -> NDArray[np.float64]:
 
 def stripes(label: int) -> NDArray[np.float64]:
     """Every other column or every other row, the highest frequency that there is."""
-    return np.asarray(12.0 * (1 - 2 * ((ROWS if label else COLUMNS) % 2)))[..., None]
+    return np.where((ROWS if label else COLUMNS) % 2, -12.0, 12.0)[..., None]
 
 
 def checkerboard(label: int) -> NDArray[np.float64]:
     """A checkerboard of single pixels in one of the classes."""
-    return np.asarray(label * 12.0 * (1 - 2 * ((ROWS + COLUMNS) % 2)))[..., None]
+    return label * np.where((ROWS + COLUMNS) % 2, -12.0, 12.0)[..., None]
 
 
 def isolated_pixels(label: int) -> NDArray[np.float64]:
@@ -44,11 +47,10 @@ def isolated_pixels(label: int) -> NDArray[np.float64]:
     return pattern
 
 
-def random_signs(label: int, *, size_px: int = 1, levels: float = 12.0) -> NDArray[np.float64]:
-    """A random pattern of each class, of squares of this size."""
-    side = SIZE_PX // size_px
-    signs = np.random.default_rng(5).choice([-1.0, 1.0], (2, side, side))[label]
-    return np.asarray(levels * signs.repeat(size_px, axis=0).repeat(size_px, axis=1))[..., None]
+def random_signs(label: int) -> NDArray[np.float64]:
+    """A random pattern of each class."""
+    signs: NDArray[np.float64] = np.random.default_rng(5).choice([-12.0, 12.0], (2, SIZE_PX, SIZE_PX, 1))
+    return np.asarray(signs[label])
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,6 @@ def random_signs(label: int, *, size_px: int = 1, levels: float = 12.0) -> NDArr
         ("low-resolution:0.5", stripes, 1),
         ("median:1", isolated_pixels, 1),
         ("projection", random_signs, 1),
-        ("adversarial:12/255", partial(random_signs, size_px=4), 1),
     ],
 )
 def test_a_victim_learns_with_it_and_not_without(kind: str, pattern: Pattern, channels: int, tmp_path: Path) -> None:
@@ -70,6 +71,21 @@ def test_a_victim_learns_with_it_and_not_without(kind: str, pattern: Pattern, ch
     against = score(tmp_path, adversary_of(RECIPE, kind), pattern, channels=channels)
     assert plain < MISLED, "the pattern misleads"
     assert against > LEARNT, "and is taken off"
+
+
+@pytest.fixture(scope="module")
+def patient() -> VictimRecipe:
+    """A victim who trains for longer and at a higher rate, as training against somebody needs."""
+    return replace(RECIPE, epochs=20, learning_rate=1e-2)
+
+
+def test_stripes_mislead_a_patient_victim(patient: VictimRecipe, tmp_path: Path) -> None:
+    assert score(tmp_path, patient, stripes, contrast=60) < MISLED
+
+
+@pytest.mark.parametrize("kind", ["ueraser:3", "affine", "noise:48/255", "adversarial:12/255"])
+def test_a_patient_victim_learns_with_it(kind: str, patient: VictimRecipe, tmp_path: Path) -> None:
+    assert score(tmp_path, adversary_of(patient, kind), stripes, contrast=60) > LEARNT
 
 
 def test_what_takes_off_nothing_of_a_pattern_changes_nothing(tmp_path: Path) -> None:
