@@ -64,7 +64,7 @@ def _parsed(content: dict[str, Any]) -> Detection | None:
     try:
         looks = [tuple(map(_look, content[name])) for name in ("released", "classes")]
         found = Detection(content["pairs"], *looks)
-        return found if found.to_json() == content else None
+        return found if found.to_json() == content and type(found.pairs) is int else None
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
 

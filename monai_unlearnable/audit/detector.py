@@ -5,10 +5,15 @@ asked about the other half. Images are looked at in two ways. *Small pictures* h
 that *fine detail* is looked at as well: pixels of the native grid without the mean around each, of whole images where
 they are small, else of random patches. A pattern that is coarser than three pixels of a large image and fainter than
 its own structure is seen by neither. That is the limit of "not seen" here.
+
+Of the package's own releases at a radius of 8/255 (one seed, 256 pairs at most) the best of the four networks has an
+AUROC of 1.00 (synthetic and error-minimizing BreastMNIST, 0.99 targeted), 1.00 (error-minimizing Kvasir-SEG, 600 pixels
+a side; hippocampus volumes) and 0.83 (80 synthetic pictures of 600 pixels); of files that are their own originals 0.50.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean
@@ -29,7 +34,7 @@ __all__ = ["LEAST_PAIRS", "MOST_PAIRS", "SEEDS", "Detection", "LookResult", "Loo
 
 LEAST_PAIRS, MOST_PAIRS = 8, 256
 SEEDS = (0, 1, 2)
-_EPOCHS, _BATCH, _WEIGHT_DECAY = 20, 32, 1e-2
+_EPOCHS, _LEAST_STEPS, _BATCH, _WEIGHT_DECAY = 20, 200, 32, 1e-2
 _HIDDEN, _FILTERS = 64, 16
 _TRAINING_PATCHES, _PATCHES_ASKED = 512, 8
 _NETWORKS = ("linear", "two layers")
@@ -161,7 +166,7 @@ def _class_run(
     )
     truth = labels[halves[1]]
     right = float((answers.argmax(dim=1) == truth).double().mean())
-    return LookRun(seed, right, None, float(truth.bincount().max() / len(truth)))
+    return LookRun(seed, right, None, int(truth.bincount().max()) / len(truth))
 
 
 def _look(images: Sequence[Tensor], look: str, *, seed: int | None, trained: bool) -> Tensor:
@@ -222,10 +227,11 @@ def _answers(
         order = RandomSampler(data, generator=torch.Generator().manual_seed(seed))
         loader = DataLoader(data, sampler=BatchSampler(order, _BATCH, drop_last=False), batch_size=None)
         optimizer = torch.optim.AdamW(found.parameters(), lr=rate, weight_decay=_WEIGHT_DECAY)
-        schedule = OneCycleLR(optimizer, max_lr=rate, total_steps=_EPOCHS * len(loader))
+        epochs = max(_EPOCHS, math.ceil(_LEAST_STEPS / len(loader)))
+        schedule = OneCycleLR(optimizer, max_lr=rate, total_steps=epochs * len(loader))
         SupervisedTrainer(
             device=torch.device("cpu"),
-            max_epochs=_EPOCHS,
+            max_epochs=epochs,
             train_data_loader=loader,
             network=found,
             optimizer=optimizer,

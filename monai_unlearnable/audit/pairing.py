@@ -15,7 +15,7 @@ from monai_unlearnable.errors import ReleaseError, SourceError
 from monai_unlearnable.sources import NpzSource, OnError, list_source, open_source
 from monai_unlearnable.sources.base import Source
 
-__all__ = ["HELD_OUT_SHARE", "AuditData", "held_out", "match_samples", "open_data"]
+__all__ = ["HELD_OUT_SHARE", "AuditData", "held_out", "match_samples", "open_data", "require_clean_test"]
 
 HELD_OUT_SHARE = 0.2
 """Share of each class that is held out where a source has no test images of its own."""
@@ -91,9 +91,24 @@ def open_data(
     if test is not None:
         return _with_test(released, original, pairs, _open_test(test), "the test images given with --test")
     if isinstance(original, NpzSource):
-        own = open_source(clean, split="test")
-        return _with_test(released, original, pairs, own, "the test split of the clean .npz file")
+        return _with_test(released, original, pairs, _own_test(clean), "the test split of the clean .npz file")
     return _with_hold_out(released, original, pairs)
+
+
+def require_clean_test(data: AuditData) -> None:
+    """Check that victims are tested neither on released images nor on those that they were trained on.
+
+    Raises:
+        SourceError: the test images are those of the release, or those that the release was made from.
+    """
+    if isinstance(data.test, NpzSource) or len(data.train_pairs) < len(data.pairs):
+        return  # a split of its own, or a hold-out
+    for source, what in ((data.release, "the release's own"), (data.clean, "those that the release was made from")):
+        if data.test.path.resolve() == source.path.resolve():
+            raise SourceError(
+                f"{data.test.path}: test images are {what}; victims are tested on clean images that they were not "
+                "trained on. Give others (--test), or leave --test out to hold some out."
+            )
 
 
 def match_samples(release_ids: Sequence[str], clean_ids: Sequence[str]) -> tuple[tuple[int, int], ...]:
@@ -150,6 +165,15 @@ def _open_test(test: str | Path) -> Source:
     where = Path(test)
     is_archive = where.suffix.lower() == ".npz" or (where.is_dir() and any(where.glob("*.npz")))
     return open_source(where, split="test" if is_archive else "train", allow_empty_masks=True)
+
+
+def _own_test(clean: str | Path) -> Source:
+    try:
+        return open_source(clean, split="test")
+    except SourceError as error:
+        raise SourceError(
+            f"{error} Without clean test images an audit can say nothing of what victims learn; give some (--test)."
+        ) from error
 
 
 def _with_test(

@@ -16,7 +16,7 @@ from monai_unlearnable.audit.machine import describe_machine
 from monai_unlearnable.audit.outcomes import NotApplied, RecipeOutcome
 from monai_unlearnable.audit.output import check_outside, claim_output
 from monai_unlearnable.audit.overlays import draw_overlays
-from monai_unlearnable.audit.pairing import AuditData, open_data
+from monai_unlearnable.audit.pairing import AuditData, open_data, require_clean_test
 from monai_unlearnable.audit.previews import pick_examples
 from monai_unlearnable.audit.report import AuditReport
 from monai_unlearnable.audit.runs import RunFolder, write_atomically
@@ -83,6 +83,7 @@ def audit_release(
     wanted = tuple(dict.fromkeys(map(Extra, extras)))
     folder, where = Path(output), torch.device(device)
     data = open_data(release, clean=clean, test=test, labels=labels, section=section, names=names)
+    require_clean_test(data)
     victims = (default_recipe(data.clean.task),) if recipes is None else recipes
     all_seeds = tuple(range(first_seed, first_seed + seeds))
     require_extras(wanted, victims, data, all_seeds)

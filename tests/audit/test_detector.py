@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from monai_unlearnable.audit import audit_release
+from monai_unlearnable.audit import audit_release, detections
 from monai_unlearnable.audit.detections import detect_in
 from monai_unlearnable.audit.detector import Detection, LookResult, LookRun, detect
 from monai_unlearnable.audit.detector_views import (
@@ -40,10 +41,10 @@ def _box_mean(images: NDArray[np.float64], *, reach: int, dims: int) -> NDArray[
     padded = np.pad(images, [(0, 0)] * (images.ndim - dims) + [(reach, reach)] * dims, mode="edge")
     shifts = np.ndindex(*[2 * reach + 1] * dims)
     space = images.shape[images.ndim - dims :]
-    places: list[tuple[Any, ...]] = [
-        (..., *(slice(at, at + size) for at, size in zip(one, space, strict=True))) for one in shifts
-    ]
-    parts = [padded[place] for place in places]
+    parts = []
+    for one in shifts:
+        index: tuple[Any, ...] = (..., *(slice(at, at + size) for at, size in zip(one, space, strict=True)))
+        parts.append(padded[index])
     mean: NDArray[np.float64] = np.mean(parts, axis=0)
     return mean
 
@@ -66,10 +67,11 @@ def _by_look(results: tuple[LookResult, ...]) -> dict[tuple[str, str], LookResul
 
 
 def test_nothing_added_is_seen_by_nobody() -> None:
-    found = detect(_views(torch.zeros(24, 1, 12, 12), labels=torch.arange(24) % 2), seeds=(0, 1))
+    found = detect(_views(torch.zeros(16, 1, 8, 8), labels=torch.arange(16) % 2), seeds=(0,))
     assert [one.auroc for one in found.released] == [0.5] * 4
     assert [one.accuracy for one in found.released] == [0.5] * 4
-    assert all(one.accuracy == one.chance or one.accuracy + one.chance == 1 for one in found.classes)
+    for run in (run for one in found.classes for run in one.runs):
+        assert run.accuracy in (run.chance, 1 - run.chance)
 
 
 @pytest.mark.parametrize("dims", [2, 3])
@@ -91,20 +93,20 @@ def test_what_resizing_hides_is_seen_at_native_size() -> None:
 
 
 def test_what_is_coarse_is_seen_in_small_pictures() -> None:
-    wave = torch.sin(torch.arange(64) * 2 * np.pi / 32).reshape(1, 1, 64, 1).expand(32, 1, 64, 64)
+    wave = torch.sin(torch.arange(48) * 2 * np.pi / 24).reshape(1, 1, 48, 1).expand(24, 1, 48, 48)
     found = _by_look(detect(_views(0.2 * wave), seeds=(0,)).released)
     assert (found["small pictures", "linear"].auroc or 0) > 0.95
     assert (found["fine detail", "two layers"].auroc or 1) < 0.75
 
 
 def test_deltas_that_know_nothing_of_labels_do_not_say_them() -> None:
-    random = torch.randn(120, 1, 8, 8, generator=torch.Generator().manual_seed(5))
-    found = detect(_views(random, labels=torch.arange(120) % 2), seeds=(0, 1))
+    random = torch.randn(160, 1, 6, 6, generator=torch.Generator().manual_seed(5))
+    found = detect(_views(random, labels=torch.arange(160) % 2), seeds=(0,))
     assert all(0.3 < one.accuracy < 0.7 for one in found.classes)
 
 
 def test_the_same_seed_sees_the_same_and_leaves_the_generator_alone() -> None:
-    views = _views(0.02 * _checks(16, 12), labels=torch.arange(16) % 2)
+    views = _views(0.02 * _checks(12, 8))
     state = torch.random.get_rng_state()
     first = detect(views, seeds=(3,))
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -145,7 +147,8 @@ def test_pairs_are_read_as_victims_see_them(tmp_path: Path) -> None:
     assert views.sha256 != read_pairs(data, data.pairs[:3], labelled=False).sha256
 
 
-def test_an_audit_says_what_was_seen_and_looks_once(tmp_path: Path) -> None:
+def test_an_audit_says_what_was_seen_and_looks_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(detections, "detect", partial(detect, seeds=(1,)))
     source = write_source(tmp_path / "set.npz")
     release = write_release(tmp_path / "release", source)
     options: Any = {"recipes": (RECIPE,), "seeds": 1, "extras": ["detector"]}
@@ -173,7 +176,8 @@ def test_an_audit_says_what_was_seen_and_looks_once(tmp_path: Path) -> None:
             validate_report({**content, "detector": {**content["detector"], **place}})
 
 
-def test_masks_are_no_classes(tmp_path: Path) -> None:
+def test_masks_are_no_classes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(detections, "detect", partial(detect, seeds=(1,)))
     data: AuditData = audit_data(count=8)
     found = detect_in(data, runs=RunFolder(tmp_path), resume=False)
     assert found.classes == () and len(found.released) == 4
@@ -186,7 +190,7 @@ def test_too_few_pairs_are_refused_before_anything_is_trained(tmp_path: Path) ->
         if int(one.stem) >= 7:
             one.unlink()
     with pytest.raises(SourceError, match=r"7 released images have the shape of their originals; .* 8 are needed"):
-        audit_release(clean, clean=clean, test=clean, output=tmp_path / "out", extras=["detector"])
+        audit_release(clean, clean=clean, output=tmp_path / "out", extras=["detector"])
     assert not (tmp_path / "out").exists()
 
 

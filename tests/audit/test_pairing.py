@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monai_unlearnable.audit.pairing import held_out, match_samples, open_data
+from monai_unlearnable.audit import audit_release
+from monai_unlearnable.audit.pairing import held_out, match_samples, open_data, require_clean_test
 from monai_unlearnable.errors import ReleaseError, SourceError
 from tests.audit.tiny import write_folders, write_release, write_source
 
@@ -84,3 +86,37 @@ def test_too_few_images_to_hold_out_are_refused(tmp_path: Path) -> None:
             one.unlink()
     with pytest.raises(SourceError, match=r"2 images are too few to hold some out.*--test"):
         open_data(clean, clean=clean)
+
+
+@pytest.mark.parametrize("left", [None, 0])
+def test_an_npz_without_test_images_is_refused(tmp_path: Path, left: int | None) -> None:
+    source = write_source(tmp_path / "s.npz")
+    with np.load(source) as archive:
+        arrays: dict[str, Any] = {name: one for name, one in archive.items() if not name.startswith("test")}
+    if left is not None:
+        arrays |= {f"test_{name}": arrays[f"train_{name}"][:left] for name in ("images", "labels")}
+    np.savez(source, **arrays)
+    release = write_release(tmp_path / "release", source)
+    message = r"s\.npz: .*test_images.* Without clean test images an audit can say nothing .*; give some \(--test\)\."
+    with pytest.raises(SourceError, match=message):
+        open_data(release, clean=source)
+    with pytest.raises(SourceError, match=message):
+        audit_release(release, clean=source, output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    other = write_source(tmp_path / "other.npz", seed=5)
+    assert len(open_data(release, clean=source, test=other).test_indices) == 30
+
+
+def test_a_test_on_released_or_trained_images_is_refused(tmp_path: Path) -> None:
+    clean = write_folders(tmp_path / "clean")
+    release = write_folders(tmp_path / "release", swapped=True)
+    for test, what in ((release, "the release's own"), (clean, "those that the release was made from")):
+        message = rf"{test.name}: test images are {what}; victims are tested on clean images .* leave --test out"
+        with pytest.raises(SourceError, match=message):
+            audit_release(release, clean=clean, test=tmp_path / "clean" / ".." / test.name, output=tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+    require_clean_test(open_data(release, clean=clean))
+    source = write_source(tmp_path / "s.npz")
+    npz = write_release(tmp_path / "npz", source)
+    require_clean_test(open_data(npz, clean=source))
+    require_clean_test(open_data(npz, clean=source, test=npz))

@@ -63,6 +63,10 @@ def test_a_victim_that_cannot_learn_gives_no_verdict(release: Path, source: Path
     assert report.outcomes[0].verdict is Verdict.NO_VERDICT
     assert not report.held
     assert "its figure means nothing" in report.checks[-1].detail
+    page = (tmp_path / "out" / "audit.html").read_text()
+    assert "No verdict" in page and "its figure means nothing" in page
+    assert "No best adversary: no victim learned from clean images" in page
+    assert report.to_json()["best_adversary"] is None
 
 
 def test_inputs_are_only_read(release: Path, source: Path, tmp_path: Path) -> None:
