@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,16 @@ RECIPE = VictimRecipe(
 )
 
 
+_NUMBERS = itertools.count()
+
+
 class MaskSource(Source):
-    """Images with masks in memory."""
+    """Images with masks in memory; each has a place of its own."""
 
     def __init__(
         self, images: list[NDArray[Any]], masks: list[NDArray[np.int64]], *, names: tuple[str, ...] = NAMES
     ) -> None:
-        self.path, self.task, self.class_names = Path("masks"), Task.SEGMENTATION, names
+        self.path, self.task, self.class_names = Path(f"masks{next(_NUMBERS)}"), Task.SEGMENTATION, names
         self.images, self.masks = images, masks
         self.sample_ids = tuple(f"{number:03d}.png" for number in range(len(images)))
         self.labels = np.array([[int((mask == one).any()) for one in range(len(names))] for mask in masks])
