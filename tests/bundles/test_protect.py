@@ -98,7 +98,8 @@ def test_defaults_are_those_of_the_recipe(configs: tuple[str, ...], recipe: Reci
     places = PLACES[recipe.name]
     of_masks = {one.name for one in fields(recipe) if one.name.startswith("dense_")}  # this bundle's labels are classes
     of_masks.add("region")
-    assert {one.name for one in fields(recipe)} - {"networks"} - of_masks == set(places)
+    left_out = {"networks", "kept_patterns", "kept_share", "block_size_px"} | {"faint_share"} - set(places)
+    assert {one.name for one in fields(recipe)} - left_out - of_masks == set(places)
     for name, place in places.items():
         pattern = isinstance(getattr(recipe, name), PatternFamily)
         assert (stripes(parser[place]) if pattern else parser[place]) == getattr(recipe, name), name

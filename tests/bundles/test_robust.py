@@ -17,7 +17,10 @@ QUICK: dict[str, Any] = {
     f"recipe#{name}": value
     for name, value in {"min_rounds": 1, "max_rounds": 1, "steps": 2, "surrogate_epochs": 1}.items()
 }
-LEFT_OUT = {"networks", "dense_networks", "dense_ways", "start", "countermeasures", "view_radius"}
+LEFT_OUT = {
+    *("networks", "dense_networks", "dense_ways", "start", "countermeasures", "view_radius"),
+    *("kept_patterns", "kept_share", "block_size_px"),
+}
 
 
 @pytest.mark.parametrize("name", ["classification", "segmentation", "volume"])
