@@ -104,7 +104,7 @@ def require_clean_test(data: AuditData) -> None:
     if isinstance(data.test, NpzSource) or len(data.train_pairs) < len(data.pairs):
         return  # a split of its own, or a hold-out
     for source, what in ((data.release, "the release's own"), (data.clean, "those that the release was made from")):
-        if data.test.path.resolve() == source.path.resolve():
+        if data.test.path.exists() and source.path.exists() and data.test.path.samefile(source.path):
             raise SourceError(
                 f"{data.test.path}: test images are {what}; victims are tested on clean images that they were not "
                 "trained on. Give others (--test), or leave --test out to hold some out."
