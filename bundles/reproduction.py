@@ -76,17 +76,24 @@ class Bundle:
         folder: of the bundle.
         description: for ``--help``.
         datasets: prepares each data set, given the data and the work folder.
-        experiments: every experiment; without the long ones if told so.
+        experiments: every experiment, with the long ones or without, given the data folder.
         table: rows of the published table in Markdown.
         publish: writes the table wherever it is published.
+        results_name: file in the bundle's ``docs`` that holds the published figures.
     """
 
     folder: Path
     description: str
     datasets: Mapping[str, Callable[[Path, Path], DataSet]]
-    experiments: Callable[[bool], Sequence[Experiment]]
+    experiments: Callable[[bool, Path], Sequence[Experiment]]
     table: Callable[[Sequence[dict[str, Any]]], str]
     publish: Callable[[Sequence[dict[str, Any]]], None]
+    results_name: str = "results.json"
+
+    @property
+    def results(self) -> Path:
+        """Where the published figures are."""
+        return self.folder / "docs" / self.results_name
 
 
 def perform(experiment: Experiment, data: DataSet, work: Path, seeds: int) -> dict[str, Any]:
@@ -95,7 +102,7 @@ def perform(experiment: Experiment, data: DataSet, work: Path, seeds: int) -> di
     result = folder / "result.json"
     if result.exists():
         content = dict(json.loads(result.read_text()))
-        if [one["recipe"]["name"] for one in content["audit"]["recipes"]] == [one.name for one in experiment.victims]:
+        if _audited(content) == {one.name for one in experiment.victims}:
             return content
     seconds = protect_once(experiment, data, folder)
     proved = prove_files(data, folder)
@@ -124,6 +131,11 @@ def perform(experiment: Experiment, data: DataSet, work: Path, seeds: int) -> di
     unfinished.write_text(json.dumps(content, indent=1))
     unfinished.rename(result)
     return content
+
+
+def _audited(result: dict[str, Any]) -> set[str]:
+    audit = result["audit"]
+    return {one["recipe"]["name"] for one in audit["recipes"]} | {one["name"] for one in audit.get("not_applied", ())}
 
 
 def protect_once(experiment: Experiment, data: DataSet, folder: Path) -> float:
@@ -197,8 +209,8 @@ def published(experiment: Experiment, file: Path) -> dict[str, Any] | None:
     return None
 
 
-def write_results(results: Sequence[dict[str, Any]], file: Path) -> None:
-    """Write the figures of every run, with rounded curves and without pictures."""
+def write_results(results: Sequence[dict[str, Any]], file: Path, *, curves: bool = True) -> None:
+    """Write the figures of every run without pictures, and with rounded curves or without."""
     slim = json.loads(json.dumps(list(results)))
     for one in slim:
         for recipe in one["audit"]["recipes"]:
@@ -206,7 +218,9 @@ def write_results(results: Sequence[dict[str, Any]], file: Path) -> None:
             for run in recipe["runs"]:
                 run.pop("predictions", None)
                 for curve in ("loss_curve", "score_curve"):
-                    run[curve] = [round(value, 4) for value in run[curve]]
+                    rounded = [round(value, 4) for value in run.pop(curve)]
+                    if curves:
+                        run[curve] = rounded
     file.write_text(json.dumps(slim, indent=1, sort_keys=True) + "\n")
 
 
@@ -235,11 +249,11 @@ def main(bundle: Bundle) -> int:
     options = _options(bundle)
     torch.set_num_threads(options.threads)
     results: list[dict[str, Any]] = []
-    for experiment in bundle.experiments(not options.small):
+    for experiment in bundle.experiments(not options.small, options.data):
         if options.only and options.only not in experiment.label:
             continue
         finished = (options.work / experiment.label / "result.json").exists()
-        kept = published(experiment, bundle.folder / "docs" / "results.json") if options.keep and not finished else None
+        kept = published(experiment, bundle.results) if options.keep and not finished else None
         if kept is not None:
             results.append(kept)
             continue

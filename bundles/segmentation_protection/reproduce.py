@@ -52,7 +52,7 @@ def prepare_kvasir(data: Path, work: Path) -> DataSet:
     return DataSet(clean=root / "train", test=root / "test")
 
 
-def experiments(big: bool) -> list[Experiment]:
+def experiments(big: bool, data: Path) -> list[Experiment]:
     """Return every experiment; ``big`` adds a network of another family, and another size for the generator."""
     other = (OTHER_NETWORK,) if big else ()
     size = (OTHER_SIZE,) if big else ()

@@ -62,7 +62,7 @@ def prepare_hippocampus(data: Path, work: Path) -> DataSet:
     return DataSet(clean=root / "train", test=root / "test")
 
 
-def experiments(big: bool) -> list[Experiment]:
+def experiments(big: bool, data: Path) -> list[Experiment]:
     """Return every experiment; ``big`` adds a network of another family as victim."""
     other = (OTHER_NETWORK,) if big else ()
     return [

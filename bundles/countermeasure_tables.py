@@ -1,0 +1,89 @@
+"""Tables of what readers who take countermeasures get out of releases, shared by the bundles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from reproduction import proof_line, splice, write_results
+
+__all__ = ["publish_countermeasures", "regained", "tables"]
+
+_APART = ("pretrained", "clean-part")
+"""Readers who have more than the released files."""
+_SUMMARIES = (
+    ("**largest share of the clean gap regained**", ()),
+    ("the same, pretrained", ("pretrained",)),
+    ("the same, a fifth not protected", ("clean-part:",)),
+)
+
+
+def publish_countermeasures(results: Sequence[dict[str, Any]], docs: Path) -> None:
+    """Write ``countermeasures.json``, and the tables between the markers of ``countermeasures.md``."""
+    write_results(results, docs / "countermeasures.json", curves=False)
+    splice(docs / "countermeasures.md", tables(results))
+
+
+def tables(results: Sequence[dict[str, Any]]) -> str:
+    """Return a table for each data set and radius: a row for each countermeasure, a column for each method."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for one in results:
+        groups.setdefault((one["dataset"], one["radius"]), []).append(one)
+    parts = [f"### {dataset}, {radius}\n\n{_table(rows)}" for (dataset, radius), rows in groups.items()]
+    return "\n\n".join([*parts, proof_line(results)])
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    methods = [one["method"] for one in rows]
+    lines = [f"| countermeasure | clean files | {' | '.join(methods)} |", "|" + "---|" * (len(methods) + 2)]
+    victims = [_victims(one) for one in rows]
+    for kind, first in victims[0].items():
+        released = [_score(one.get(kind), "released") for one in victims]
+        lines.append(f"| {kind} | {_score(first, 'clean')} | {' | '.join(released)} |")
+    for title, kinds in _SUMMARIES:
+        lines.append(f"| {title} | | {' | '.join(_share(one, kinds) for one in rows)} |")
+    lines.append(f"| seconds to protect | | {' | '.join(format(one['protect_seconds'], '.0f') for one in rows)} |")
+    lines.append(f"| PSNR dB, SSIM | | {' | '.join(_fidelity(one) for one in rows)} |")
+    return "\n".join([*lines, "", f"Majority class: {victims[0]['none']['majority']:.3f}."])
+
+
+def regained(one: dict[str, Any], kinds: Sequence[str] = ()) -> tuple[float, str]:
+    """Return the largest share of the clean gap that a victim regains, and its countermeasure.
+
+    The share is ``(score - majority) / (plain - majority)`` of mean scores over the seeds, where ``plain`` is that of
+    victims trained on clean files without a countermeasure.
+
+    Args:
+        one: a result.
+        kinds: how the countermeasures begin that count; none for all changes of the images, and plain training.
+    """
+    victims = _victims(one)
+    majority = victims["none"]["majority"]
+    gap = victims["none"]["clean"]["mean"] - majority
+    scores = {kind: victim["released"]["mean"] for kind, victim in victims.items() if _counts(kind, kinds)}
+    best = max(scores, key=lambda kind: scores[kind])
+    return (scores[best] - majority) / gap, best
+
+
+def _counts(kind: str, kinds: Sequence[str]) -> bool:
+    return kind.startswith(tuple(kinds)) if kinds else not kind.startswith(_APART)
+
+
+def _victims(one: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    named = ((str(victim["recipe"]["name"]).partition(", ")[2], victim) for victim in one["audit"]["recipes"])
+    return {kind or "none": victim for kind, victim in named}
+
+
+def _score(victim: dict[str, Any] | None, on: str) -> str:
+    return "not applicable" if victim is None else f"{victim[on]['mean']:.3f}"
+
+
+def _share(one: dict[str, Any], kinds: Sequence[str]) -> str:
+    share, kind = regained(one, kinds)
+    return f"{share:.0%} ({kind})"
+
+
+def _fidelity(one: dict[str, Any]) -> str:
+    fidelity = one["audit"]["fidelity"]
+    return f"{fidelity['psnr_db']['median']:.1f}, {fidelity['ssim']['median']:.3f}"
