@@ -6,12 +6,15 @@ import hashlib
 import json
 import math
 import os
+import pickle
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import monai
 import torch
+from torch import Tensor
 
 from monai_unlearnable.audit.dense_scores import DenseScores
 from monai_unlearnable.audit.loading import ImageSet
@@ -42,7 +45,7 @@ def run_key(recipe: VictimRecipe, train: ImageSet, test: ImageSet, *, seed: int,
 
 
 class RunFolder:
-    """A folder of finished trainings, one JSON file for each key.
+    """A folder of finished trainings: a JSON file for each key, and for those of a start the weights.
 
     Args:
         path: the folder; made when the first training is saved.
@@ -79,8 +82,26 @@ class RunFolder:
         content = {"key": key, **about, "result": result}
         write_atomically(self._file(key), json.dumps(content, indent=2, allow_nan=False) + "\n")
 
-    def _file(self, key: str) -> Path:
-        return self._path / f"{key[:32]}.json"
+    def load_weights(self, key: str) -> dict[str, Tensor] | None:
+        """Return the weights that were saved under a key; None where there are none or their file is damaged."""
+        try:
+            content = torch.load(self._file(key, ".pt"), map_location="cpu", weights_only=True)
+        except (FileNotFoundError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
+            return None
+        if not isinstance(content, dict) or content.pop("key", None) != key:
+            return None
+        return content if all(isinstance(one, Tensor) for one in content.values()) else None
+
+    def save_weights(self, key: str, weights: Mapping[str, Tensor]) -> None:
+        """Write a network's weights under a key."""
+        file = self._file(key, ".pt")
+        part = file.with_name(f".{file.name}.{os.getpid()}.part")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({**{name: one.cpu() for name, one in weights.items()}, "key": key}, part)
+        part.replace(file)
+
+    def _file(self, key: str, ending: str = ".json") -> Path:
+        return self._path / f"{key[:32]}{ending}"
 
 
 def write_atomically(path: Path, text: str) -> None:

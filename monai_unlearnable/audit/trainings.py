@@ -102,7 +102,11 @@ class Trainings:
         scratch = replace(recipe, name="pretraining", start=None, fitted=())
         key = run_key(scratch, other, other, seed=seed)
         if key not in self._starts:
-            self._starts[key] = starting_weights(fit_victim(scratch, other, seed=seed, device=self.device))
+            kept: StartingWeights | None = self.runs.load_weights(key) if self.resume else None
+            if kept is None:
+                kept = starting_weights(fit_victim(scratch, other, seed=seed, device=self.device))
+                self.runs.save_weights(key, kept)
+            self._starts[key] = kept
         return self._starts[key]
 
     def tell(self, what: str, epochs: int) -> None:

@@ -15,7 +15,7 @@ from monai_unlearnable.audit import VictimRecipe, audit_release
 from monai_unlearnable.audit.clean_parts import CleanPart
 from monai_unlearnable.audit.loading import ImageSet, load_images
 from monai_unlearnable.audit.pretraining import Pretraining
-from monai_unlearnable.audit.runs import run_key
+from monai_unlearnable.audit.runs import RunFolder, run_key
 from monai_unlearnable.audit.starts import LastLayerOnly, last_layer, load_start, starting_weights
 from monai_unlearnable.audit.training import train_victim
 from monai_unlearnable.audit.victim_trainer import fit_victim, victim_network, victim_trainer
@@ -196,3 +196,29 @@ def test_pretraining_gives_the_same_start_to_clean_and_released_trainings(tmp_pa
     recipe = VictimRecipe(epochs=1, batch_size=8)
     one, other = (starting_weights(fit_victim(recipe, train, seed=0, device=CPU)) for _ in range(2))
     assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_what_was_learnt_before_is_kept_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clean, other = write_npz(tmp_path / "clean.npz"), write_npz(tmp_path / "other.npz", seed=9)
+    victims = [VictimRecipe(name="fine-tuned", epochs=1, batch_size=8, start=Pretraining(source=other))]
+    first = audit_release(clean, clean=clean, output=tmp_path / "one", recipes=victims, seeds=1, runs=tmp_path / "runs")
+    for file in (tmp_path / "runs").glob("*.json"):
+        file.unlink()
+    monkeypatch.setattr("monai_unlearnable.audit.trainings.fit_victim", None)
+    again = audit_release(clean, clean=clean, output=tmp_path / "two", recipes=victims, seeds=1, runs=tmp_path / "runs")
+    assert again.outcomes[0].released[0].loss_curve == first.outcomes[0].released[0].loss_curve
+
+
+def test_damaged_weights_are_not_loaded(tmp_path: Path) -> None:
+    folder, key = RunFolder(tmp_path), "a" * 64
+    assert folder.load_weights(key) is None
+    folder.save_weights(key, {"one": torch.arange(3.0)})
+    kept = folder.load_weights(key)
+    assert kept is not None and kept["one"].tolist() == [0, 1, 2] and list(kept) == ["one"]
+    assert folder.load_weights("a" * 63 + "b") is None  # of another key whose file has the same name
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    assert folder.load_weights(key) is None
+    torch.save({"key": key, "one": print}, file)
+    assert folder.load_weights(key) is None
