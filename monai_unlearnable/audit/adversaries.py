@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from monai_unlearnable.audit.clean_parts import CleanPart
 from monai_unlearnable.audit.pretraining import Pretraining
+from monai_unlearnable.audit.self_supervision import SelfSupervision
 from monai_unlearnable.audit.victims import VictimRecipe
 from monai_unlearnable.countermeasures import (
     AdversarialSteps,
@@ -58,6 +59,7 @@ COUNTERMEASURES: Mapping[str, str] = MappingProxyType(
         "adversarial:RADIUS": "adversarial training: 10 steps (7 of masks) in a ball of RADIUS of the window, as 4/255",
         "pretrained:all": "starts from a network that has learnt other images, and trains all of its layers",
         "pretrained:last": "the same, and trains its last layer alone",
+        "self-supervised": "learns from the training images without labels, and trains its last layer alone with them",
         "clean-part:SHARE": "so much of the training images is not protected, as 0.2",
         "clean-part-alone:SHARE": "trains on the unprotected ones alone",
     }
@@ -136,6 +138,8 @@ def adversary_of(
     if text in _STARTS:
         start = Pretraining() if other is None else other
         return replace(named, start=replace(start, only_last=_STARTS[text]))
+    if text == "self-supervised":
+        return replace(named, start=SelfSupervision())
     if text in _WITHOUT_NUMBER:
         return _taking(named, _WITHOUT_NUMBER[text])
     try:

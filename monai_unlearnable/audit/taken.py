@@ -66,7 +66,7 @@ _KINDS: Mapping[str, _Kind] = MappingProxyType(
         "BoxSwapped": _Kind("boxes swapped"),
         "WorstOf": _Kind("worst of several augmentations", told=("count",)),
         "clean_part": _Kind("a clean part", Axis("share", "share of images that is clean", 0.0), ("share", "alone")),
-        "start": _Kind("pretrained", told=("only_last", "rate_share")),
+        "start": _Kind("pretrained", told=("without_labels", "only_last", "rate_share")),
         _ADVERSARIAL: _Kind(
             "adversarial training", Axis("radius_in_255", "adversarial radius (255ths of the window)", 0.0)
         ),

@@ -9,12 +9,14 @@ from typing import TypeAlias
 
 import torch
 
+from monai_unlearnable.audit.contrastive import learn_without_labels
 from monai_unlearnable.audit.loading import ImageSet
 from monai_unlearnable.audit.outcomes import RecipeOutcome
 from monai_unlearnable.audit.pairing import AuditData
 from monai_unlearnable.audit.runs import RunFolder, run_key
 from monai_unlearnable.audit.scores import majority_score
 from monai_unlearnable.audit.seen import load_seen
+from monai_unlearnable.audit.self_supervision import SelfSupervision
 from monai_unlearnable.audit.starts import StartingWeights, starting_weights
 from monai_unlearnable.audit.training import TrainingResult, train_victim
 from monai_unlearnable.audit.trivial import trivial_scores
@@ -98,16 +100,22 @@ class Trainings:
         return result
 
     def _start(self, recipe: VictimRecipe, other: ImageSet, *, seed: int) -> StartingWeights:
-        """Return what a victim has learnt from other images; its trainings of one seed start from the same weights."""
-        scratch = replace(recipe, name="pretraining", start=None, fitted=())
+        """Return what a victim has learnt before; its trainings of one seed start from the same weights."""
+        how = recipe.start if isinstance(recipe.start, SelfSupervision) else None
+        scratch = replace(recipe, name="pretraining", start=how, fitted=())
         key = run_key(scratch, other, other, seed=seed)
         if key not in self._starts:
             kept: StartingWeights | None = self.runs.load_weights(key) if self.resume else None
             if kept is None:
-                kept = starting_weights(fit_victim(scratch, other, seed=seed, device=self.device))
+                kept = self._learn(scratch, other, seed=seed)
                 self.runs.save_weights(key, kept)
             self._starts[key] = kept
         return self._starts[key]
+
+    def _learn(self, scratch: VictimRecipe, other: ImageSet, *, seed: int) -> StartingWeights:
+        if isinstance(scratch.start, SelfSupervision):
+            return learn_without_labels(scratch, scratch.start, other, seed=seed, device=self.device)
+        return starting_weights(fit_victim(scratch, other, seed=seed, device=self.device))
 
     def tell(self, what: str, epochs: int) -> None:
         """Count epochs that are done, and tell of them."""

@@ -22,7 +22,7 @@ from monai_unlearnable.countermeasures import AdversarialTraining
 from monai_unlearnable.errors import DivergedError
 from monai_unlearnable.sources.base import Task
 
-__all__ = ["fit_victim", "victim_network", "victim_trainer"]
+__all__ = ["fit_victim", "training_loader", "victim_network", "victim_trainer"]
 
 
 def fit_victim(recipe: VictimRecipe, train: ImageSet, *, seed: int, device: torch.device) -> nn.Module:
@@ -68,7 +68,7 @@ def victim_trainer(
     """Return a stock trainer of a victim's network, with its optimizer, schedule, augmentation and countermeasures."""
     rate = recipe.learning_rate * (1.0 if recipe.start is None else recipe.start.rate_share)
     optimizer = recipe.optimizer(network, learning_rate=rate)
-    loader = _training_loader(recipe, train, seed=seed)
+    loader = training_loader(recipe, train, seed=seed)
     steps = recipe.epochs * len(loader)
     schedule = OneCycleLR(optimizer, max_lr=rate, total_steps=steps, cycle_momentum=False)
     return SupervisedTrainer(
@@ -102,7 +102,8 @@ def _loss(recipe: VictimRecipe, task: Task) -> nn.Module:
     return nn.CrossEntropyLoss() if task is Task.SINGLE_LABEL else nn.BCEWithLogitsLoss()
 
 
-def _training_loader(recipe: VictimRecipe, train: ImageSet, *, seed: int) -> DataLoader[Batch]:
+def training_loader(recipe: VictimRecipe, train: ImageSet, *, seed: int) -> DataLoader[Batch]:
+    """Return whole batches of training images in an order, and with an augmentation, that follow from the seed."""
     order = torch.Generator().manual_seed(seed)
     augmentation = torch.Generator().manual_seed(seed + 1) if recipe.augment else None
     patches = None

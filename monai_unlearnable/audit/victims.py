@@ -12,6 +12,7 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from monai_unlearnable.audit.clean_parts import CleanPart
 from monai_unlearnable.audit.pretraining import Pretraining
+from monai_unlearnable.audit.self_supervision import SelfSupervision
 from monai_unlearnable.audit.sizes import INTERPOLATIONS
 from monai_unlearnable.countermeasures import (
     AdversarialSteps,
@@ -112,7 +113,7 @@ class VictimRecipe:
     pictures: tuple[PictureTransform, ...] = ()
     fitted: tuple[FittedCountermeasure, ...] = ()
     adversarial: AdversarialSteps | None = None
-    start: Pretraining | None = None
+    start: Pretraining | SelfSupervision | None = None
     clean_part: CleanPart | None = None
     baseline: VictimRecipe | None = None
     training: tuple[TrainingCountermeasure, ...] = ()

@@ -82,9 +82,14 @@ class Stripes(PatternFamily):
     before it learns what the images show; a block pattern of the same radius needs hundreds. The few best waves stay
     apart when images are flipped or turned. The seed decides which of the waves a class gets, and the phases.
 
+    Stripes of one phase lie alike in all images of a class: a linear network reads them, too, and a reader who takes
+    off what it reads has clean images again (orthogonal projection, Sandoval-Segura et al., NeurIPS 2023). Phases of
+    each image's own have no mean, and a convolution with a mean over the image reads them as well.
+
     Attributes:
         view_px: the size that stripes are drawn at, to be enlarged with the image, where readers will not look at the
             stored one. None: stripes are drawn on the stored pixels.
+        own_phases: the phases follow from the seed and the image's id, in the place of the seed alone.
 
     Example:
         >>> Stripes().signs(2, (4, 4), seed=1)[0].tolist()[0]
@@ -92,6 +97,7 @@ class Stripes(PatternFamily):
     """
 
     view_px: int | None = None
+    own_phases: bool = False
 
     def __post_init__(self) -> None:
         if self.view_px is not None and self.view_px < _LEAST_VIEW_PX:
@@ -106,11 +112,18 @@ class Stripes(PatternFamily):
         generator = drawing_generator("stripes", len(space), seed)
         known = frequencies(count, len(space))
         order = torch.randperm(len(known), generator=generator)[:count].tolist()
+        if self.own_phases:
+            generator = drawing_generator(f"stripes/{sample_id}", len(space), seed)
         phases = torch.randint(0, len(PHASES), (count,), generator=generator).tolist()
         waves = [(known[at], PHASES[phase]) for at, phase in zip(order, phases, strict=True)]
         drawn = [min(one, self.view_px or one) for one in space]
         require_distances(draw_waves(waves, _first(drawn)), space, f"Stripes(view_px={self.view_px})")
         return draw_waves(waves, enlarged_positions(drawn, space, part))
+
+    @property
+    def differs_by_image(self) -> bool:
+        """Whether phases do."""
+        return self.own_phases
 
     def check(self, count: int) -> None:
         """Check that there are so many waves; see :meth:`PatternFamily.check`."""
@@ -128,7 +141,8 @@ class Stripes(PatternFamily):
 
     def describe(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
-        return {"family": "stripes", "view_px": self.view_px}
+        own = {"own_phases": True} if self.own_phases else {}
+        return {"family": "stripes", "view_px": self.view_px, **own}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from monai_unlearnable.perturbations import (
     Perturbation,
     PerturbationBatch,
     RobustErrorMinimizing,
+    Stripes,
     Synthetic,
     TargetedAdversarial,
 )
@@ -284,6 +285,13 @@ class TestSyntheticAutoregressive(TestSynthetic):
 
     def make(self, budget: Budget, *, seed: int = 0) -> Perturbation:
         return Synthetic(budget=budget, num_classes=CLASSES, seed=seed, patterns=Autoregressive())
+
+
+class TestSyntheticOwnPhases(TestSynthetic):
+    differs_by_image = True
+
+    def make(self, budget: Budget, *, seed: int = 0) -> Perturbation:
+        return Synthetic(budget=budget, num_classes=CLASSES, seed=seed, patterns=Stripes(own_phases=True))
 
 
 class TestGeneratedDeltas(PerturbationContract):

@@ -143,3 +143,35 @@ def first_losses(family: PatternFamily) -> float:
 
 def test_networks_learn_stripes_sooner_than_blocks() -> None:
     assert first_losses(Stripes()) < 0.5 * first_losses(Blocks())
+
+
+def test_own_phases_keep_the_waves_of_a_class_and_follow_from_the_image() -> None:
+    family = Stripes(own_phases=True)
+    drawn = {name: family.signs(3, (32, 32), seed=5, sample_id=name) for name in map(str, range(40))}
+    assert family.differs_by_image and not Stripes().differs_by_image
+    assert torch.equal(drawn["7"], family.signs(3, (32, 32), seed=5, sample_id="7"))
+    of_all = Stripes().signs(3, (32, 32), seed=5)
+    for number in range(3):
+        spectra = [np.abs(np.fft.rfft2(one[number].numpy())).argmax() for one in (of_all, *drawn.values())]
+        assert len({int(one) % (32 * 17) for one in spectra}) <= 2  # of a real wave, two bins may hold as much
+        assert (
+            len({tuple(one[number].flatten().tolist()) for one in drawn.values()}) >= 4
+        )  # a period of four pixels has four
+
+
+def test_of_own_phases_no_linear_network_tells_classes_apart() -> None:
+    def unseen_accuracy(family: Stripes) -> float:
+        signs = torch.stack([family.signs(2, (16, 16), seed=1, sample_id=str(name)) for name in range(600)]).flatten(2)
+        images = torch.randn(2, 600, 256, generator=torch.Generator().manual_seed(0)) + signs.transpose(0, 1)
+        labels = torch.tensor([-1.0, 1.0])[:, None].expand(2, 600)
+        known, new = images[:, :400].reshape(-1, 256), images[:, 400:].reshape(-1, 256)
+        weights = torch.linalg.lstsq(known, labels[:, :400].reshape(-1, 1)).solution
+        return float(((new @ weights)[:, 0] * labels[:, 400:].reshape(-1) > 0).float().mean())
+
+    assert unseen_accuracy(Stripes()) > 0.99
+    assert abs(unseen_accuracy(Stripes(own_phases=True)) - 0.5) < 0.06
+
+
+def test_own_phases_are_said_in_the_settings() -> None:
+    assert Stripes().describe() == {"family": "stripes", "view_px": None}
+    assert Stripes(own_phases=True).describe() == {"family": "stripes", "view_px": None, "own_phases": True}
