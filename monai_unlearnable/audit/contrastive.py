@@ -55,7 +55,7 @@ def _give_head(network: nn.Module) -> str:
     """Put two layers in the place of the last one, and return its name."""
     name, last = last_layer(network)
     above, _, own = name.rpartition(".")
-    width = last.weight.shape[1]
+    width = int(last.weight.shape[1])  # type: ignore[index]
     head = nn.Sequential(nn.Linear(width, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, _PROJECTED))
     setattr(network.get_submodule(above), own, head)
     return name

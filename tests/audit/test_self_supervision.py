@@ -88,4 +88,4 @@ def test_masks_and_values_out_of_range_are_refused() -> None:
     assert HOW.images_like(image := image_set()) is image
     for wrong in ({"times_epochs": 0}, {"batch_size": 1}, {"learning_rate": 0.0}, {"temperature": float("inf")}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            SelfSupervision(**wrong)  # type: ignore[arg-type]
+            SelfSupervision(**wrong)
