@@ -83,13 +83,14 @@ class Stripes(PatternFamily):
     apart when images are flipped or turned. The seed decides which of the waves a class gets, and the phases.
 
     Stripes of one phase lie alike in all images of a class: a linear network reads them, too, and a reader who takes
-    off what it reads has clean images again (orthogonal projection, Sandoval-Segura et al., NeurIPS 2023). Phases of
-    each image's own have no mean, and a convolution with a mean over the image reads them as well.
+    off the one direction that it reads has clean images again (orthogonal projection, Sandoval-Segura et al., NeurIPS
+    2023). Of several phases within half a cycle the same direction still tells the classes apart, so they are learnt as
+    soon, but without it each image keeps a wave of one sign or the other, which no linear network reads.
 
     Attributes:
         view_px: the size that stripes are drawn at, to be enlarged with the image, where readers will not look at the
             stored one. None: stripes are drawn on the stored pixels.
-        own_phases: the phases follow from the seed and the image's id, in the place of the seed alone.
+        phases: how many phases a class has, evenly over half a cycle: 1, 2, 4 or 8. An image's id says which is its own.
 
     Example:
         >>> Stripes().signs(2, (4, 4), seed=1)[0].tolist()[0]
@@ -97,9 +98,11 @@ class Stripes(PatternFamily):
     """
 
     view_px: int | None = None
-    own_phases: bool = False
+    phases: int = 1
 
     def __post_init__(self) -> None:
+        if self.phases not in (1, 2, 4, 8):
+            raise BudgetError(f"phases={self.phases}: a class has 1, 2, 4 or 8 phases.")
         if self.view_px is not None and self.view_px < _LEAST_VIEW_PX:
             raise BudgetError(
                 f"view_px={self.view_px}: stripes need images of at least {_LEAST_VIEW_PX} pixels a side."
@@ -112,10 +115,12 @@ class Stripes(PatternFamily):
         generator = drawing_generator("stripes", len(space), seed)
         known = frequencies(count, len(space))
         order = torch.randperm(len(known), generator=generator)[:count].tolist()
-        if self.own_phases:
-            generator = drawing_generator(f"stripes/{sample_id}", len(space), seed)
-        phases = torch.randint(0, len(PHASES), (count,), generator=generator).tolist()
-        waves = [(known[at], PHASES[phase]) for at, phase in zip(order, phases, strict=True)]
+        phases = torch.randint(0, len(PHASES), (count,), generator=generator)
+        if self.phases > 1:
+            own = drawing_generator(f"phases/{sample_id}", len(space), seed)
+            step = len(PHASES) // 2 // self.phases
+            phases = (phases + step * torch.randint(0, self.phases, (count,), generator=own)) % len(PHASES)
+        waves = [(known[at], PHASES[phase]) for at, phase in zip(order, phases.tolist(), strict=True)]
         drawn = [min(one, self.view_px or one) for one in space]
         require_distances(draw_waves(waves, _first(drawn)), space, f"Stripes(view_px={self.view_px})")
         return draw_waves(waves, enlarged_positions(drawn, space, part))
@@ -123,7 +128,7 @@ class Stripes(PatternFamily):
     @property
     def differs_by_image(self) -> bool:
         """Whether phases do."""
-        return self.own_phases
+        return self.phases > 1
 
     def check(self, count: int) -> None:
         """Check that there are so many waves; see :meth:`PatternFamily.check`."""
@@ -141,8 +146,8 @@ class Stripes(PatternFamily):
 
     def describe(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
-        own = {"own_phases": True} if self.own_phases else {}
-        return {"family": "stripes", "view_px": self.view_px, **own}
+        phases = {} if self.phases == 1 else {"phases": self.phases}
+        return {"family": "stripes", "view_px": self.view_px, **phases}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -287,11 +287,11 @@ class TestSyntheticAutoregressive(TestSynthetic):
         return Synthetic(budget=budget, num_classes=CLASSES, seed=seed, patterns=Autoregressive())
 
 
-class TestSyntheticOwnPhases(TestSynthetic):
+class TestSyntheticOfTwoPhases(TestSynthetic):
     differs_by_image = True
 
     def make(self, budget: Budget, *, seed: int = 0) -> Perturbation:
-        return Synthetic(budget=budget, num_classes=CLASSES, seed=seed, patterns=Stripes(own_phases=True))
+        return Synthetic(budget=budget, num_classes=CLASSES, seed=seed, patterns=Stripes(phases=2))
 
 
 class TestGeneratedDeltas(PerturbationContract):

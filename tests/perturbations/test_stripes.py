@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from monai_unlearnable.errors import BudgetError
@@ -145,33 +145,46 @@ def test_networks_learn_stripes_sooner_than_blocks() -> None:
     assert first_losses(Stripes()) < 0.5 * first_losses(Blocks())
 
 
-def test_own_phases_keep_the_waves_of_a_class_and_follow_from_the_image() -> None:
-    family = Stripes(own_phases=True)
-    drawn = {name: family.signs(3, (32, 32), seed=5, sample_id=name) for name in map(str, range(40))}
+@pytest.mark.parametrize("phases", [2, 4, 8])
+def test_several_phases_are_those_of_one_wave_and_follow_from_the_image(phases: int) -> None:
+    family = Stripes(phases=phases)
+    drawn = {name: family.signs(3, (32, 32), seed=5, sample_id=name) for name in map(str, range(60))}
     assert family.differs_by_image and not Stripes().differs_by_image
     assert torch.equal(drawn["7"], family.signs(3, (32, 32), seed=5, sample_id="7"))
-    of_all = Stripes().signs(3, (32, 32), seed=5)
+    first = Stripes().signs(3, (32, 32), seed=5)
     for number in range(3):
-        spectra = [np.abs(np.fft.rfft2(one[number].numpy())).argmax() for one in (of_all, *drawn.values())]
-        assert len({int(one) % (32 * 17) for one in spectra}) <= 2  # of a real wave, two bins may hold as much
-        assert (
-            len({tuple(one[number].flatten().tolist()) for one in drawn.values()}) >= 4
-        )  # a period of four pixels has four
+        bin_of = [int(np.abs(np.fft.rfft2(one[number].numpy())).argmax()) for one in (first, *drawn.values())]
+        assert len(set(bin_of)) == 1
+        waves = {tuple(one[number].flatten().tolist()) for one in drawn.values()}
+        # A period of four pixels has but two phases within half a cycle that make other signs.
+        assert tuple(first[number].flatten().tolist()) in waves and 2 <= len(waves) <= phases
 
 
-def test_of_own_phases_no_linear_network_tells_classes_apart() -> None:
-    def unseen_accuracy(family: Stripes) -> float:
-        signs = torch.stack([family.signs(2, (16, 16), seed=1, sample_id=str(name)) for name in range(600)]).flatten(2)
-        images = torch.randn(2, 600, 256, generator=torch.Generator().manual_seed(0)) + signs.transpose(0, 1)
-        labels = torch.tensor([-1.0, 1.0])[:, None].expand(2, 600)
-        known, new = images[:, :400].reshape(-1, 256), images[:, 400:].reshape(-1, 256)
-        weights = torch.linalg.lstsq(known, labels[:, :400].reshape(-1, 1)).solution
-        return float(((new @ weights)[:, 0] * labels[:, 400:].reshape(-1) > 0).float().mean())
-
-    assert unseen_accuracy(Stripes()) > 0.99
-    assert abs(unseen_accuracy(Stripes(own_phases=True)) - 0.5) < 0.06
+def accuracy_of_least_squares(images: Tensor, labels: Tensor) -> float:
+    half = len(images) // 2
+    weights = torch.linalg.lstsq(images[:half], labels[:half, None]).solution[:, 0]
+    return float(((images[half:] @ weights) * labels[half:] > 0).float().mean())
 
 
-def test_own_phases_are_said_in_the_settings() -> None:
+def test_without_the_direction_that_tells_classes_apart_two_phases_are_not_linear() -> None:
+    random = torch.Generator().manual_seed(0)
+    labels = torch.where(torch.rand(1600, generator=random) < 0.5, -1.0, 1.0)
+    for phases, left in ((1, 0.0), (2, 0.5)):
+        signs = [Stripes(phases=phases).signs(2, (16, 16), seed=1, sample_id=str(name)) for name in range(1600)]
+        deltas = torch.stack([one[int(label > 0)] for one, label in zip(signs, labels, strict=True)]).flatten(1)
+        images = deltas + torch.randn(deltas.shape, generator=random)
+        assert accuracy_of_least_squares(images, labels) > 0.99
+        direction = nn.functional.normalize(deltas[labels > 0].mean(0) - deltas[labels < 0].mean(0), dim=0)
+        rest = deltas - (deltas @ direction)[:, None] * direction
+        assert abs(accuracy_of_least_squares(images - (images @ direction)[:, None] * direction, labels) - 0.5) < 0.06
+        # Of one phase nothing is left but what is the same for both classes.
+        own = rest - rest[labels > 0].mean(0) * 0.5 - rest[labels < 0].mean(0) * 0.5
+        assert abs(float(own.square().mean()) - left) < 0.05
+
+
+def test_phases_are_checked_and_said_in_the_settings() -> None:
     assert Stripes().describe() == {"family": "stripes", "view_px": None}
-    assert Stripes(own_phases=True).describe() == {"family": "stripes", "view_px": None, "own_phases": True}
+    assert Stripes(phases=2).describe() == {"family": "stripes", "view_px": None, "phases": 2}
+    for phases in (0, 3, 16):
+        with pytest.raises(BudgetError, match=f"phases={phases}: a class has 1, 2, 4 or 8"):
+            Stripes(phases=phases)
