@@ -90,7 +90,7 @@ class Stripes(PatternFamily):
     Attributes:
         view_px: the size that stripes are drawn at, to be enlarged with the image, where readers will not look at the
             stored one. None: stripes are drawn on the stored pixels.
-        phases: how many phases a class has, evenly over half a cycle: 1, 2, 4 or 8. An image's id says which is its own.
+        phases: how many phases a class has, evenly over half a cycle: 1, 2, 4 or 8; an image's id says which is its.
 
     Example:
         >>> Stripes().signs(2, (4, 4), seed=1)[0].tolist()[0]
