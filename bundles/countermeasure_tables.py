@@ -35,7 +35,7 @@ def tables(results: Sequence[dict[str, Any]]) -> str:
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:
-    methods = [one["method"] for one in rows]
+    methods = [_method(one) for one in rows]
     lines = [f"| countermeasure | clean files | {' | '.join(methods)} |", "|" + "---|" * (len(methods) + 2)]
     victims = [_victims(one) for one in rows]
     for kind, first in victims[0].items():
@@ -64,6 +64,11 @@ def regained(one: dict[str, Any], kinds: Sequence[str] = ()) -> tuple[float, str
     scores = {kind: victim["released"]["mean"] for kind, victim in victims.items() if _counts(kind, kinds)}
     best = max(scores, key=lambda kind: scores[kind])
     return (scores[best] - majority) / gap, best
+
+
+def _method(one: dict[str, Any]) -> str:
+    variant = one["variant"].removesuffix("countermeasures").removesuffix(", ")
+    return f"{one['method']}, {variant}" if variant else str(one["method"])
 
 
 def _counts(kind: str, kinds: Sequence[str]) -> bool:

@@ -24,6 +24,7 @@ from monai_unlearnable.audit.adversaries import with_adversaries
 from monai_unlearnable.audit.pretraining import Pretraining
 from monai_unlearnable.audit.suites import SUITES
 from monai_unlearnable.networks import small_densenet
+from monai_unlearnable.perturbations import Stripes
 from monai_unlearnable.workflows import (
     AutoregressiveRecipe,
     ErrorMinimizingRecipe,
@@ -36,21 +37,24 @@ from monai_unlearnable.workflows import (
 )
 
 FOLDER = Path(__file__).parent
+SUITE = "countermeasures"
 KINDS = (*SUITES["standard"], "clean-part:0.2", "clean-part-alone:0.2")
 EPOCHS: Mapping[str, int] = MappingProxyType({"breastmnist": 20, "pneumoniamnist": 4, "mednist": 8})
 OTHER_IMAGES: Mapping[str, str] = MappingProxyType(
     {"breastmnist": "pneumoniamnist", "pneumoniamnist": "breastmnist", "mednist": "pneumoniamnist"}
 )
 """What pretrained victims have learnt before."""
-METHODS: tuple[Recipe, ...] = (
-    SyntheticRecipe(),
-    AutoregressiveRecipe(),
-    LinearErrorMinimizingRecipe(),
-    ErrorMinimizingRecipe(),
-    RobustErrorMinimizingRecipe(),
-    TargetedAdversarialRecipe(),
-    GeneratorRecipe(),
+METHODS: tuple[tuple[str, Recipe], ...] = (
+    ("", SyntheticRecipe()),
+    ("one phase", SyntheticRecipe(patterns=Stripes())),
+    ("", AutoregressiveRecipe()),
+    ("", LinearErrorMinimizingRecipe()),
+    ("", ErrorMinimizingRecipe()),
+    ("", RobustErrorMinimizingRecipe()),
+    ("", TargetedAdversarialRecipe()),
+    ("", GeneratorRecipe()),
 )
+"""What tells a method from others of its name, and how it is set up."""
 
 
 def victims(dataset: str, data: Path) -> tuple[VictimRecipe, ...]:
@@ -72,7 +76,7 @@ def experiments(big: bool, data: Path) -> list[Experiment]:
     """Return every method on every data set; ``big`` makes no difference."""
     rows = []
     for dataset in EPOCHS:
-        for recipe in METHODS:
+        for variant, recipe in METHODS:
             if dataset != "breastmnist" and isinstance(recipe, TargetedAdversarialRecipe):
                 recipe = replace(recipe, surrogate_epochs=10)
             rows.append(
@@ -81,7 +85,7 @@ def experiments(big: bool, data: Path) -> list[Experiment]:
                     radius="8/255",
                     recipe=recipe,
                     victims=victims(dataset, data),
-                    variant="countermeasures",
+                    variant=", ".join(one for one in (variant, SUITE) if one),
                 )
             )
     return rows

@@ -21,7 +21,7 @@ from reproduction import Bundle, DataSet, Experiment, main, proof_line, publish_
 
 from monai_unlearnable.audit import default_recipe
 from monai_unlearnable.dense_networks import small_segresnet
-from monai_unlearnable.perturbations import AtMost, Structures
+from monai_unlearnable.perturbations import AtMost, Stripes, Structures
 from monai_unlearnable.sources import Task
 from monai_unlearnable.workflows import ErrorMinimizingRecipe, GeneratorRecipe, SyntheticRecipe
 
@@ -33,7 +33,8 @@ OTHER_SIZE = replace(UNET, name="unet, 96 px by area means", image_size_px=96, i
 OTHER_NETWORK = replace(UNET, name="segresnet, 128 px", network=small_segresnet)
 ERROR_MINIMIZING = ErrorMinimizingRecipe(surrogate_epochs=3, steps=10, min_rounds=2, max_rounds=4)
 GENERATOR = GeneratorRecipe(epochs=12)
-LOCAL = SyntheticRecipe(region=AtMost(region=Structures(margin_px=4), share=0.25))
+ONE_PHASE = SyntheticRecipe(patterns=Stripes())
+LOCAL = replace(ONE_PHASE, region=AtMost(region=Structures(margin_px=4), share=0.25))
 LOCAL_NAME = "structures and 4 px around, a quarter at most"
 
 
@@ -62,7 +63,7 @@ def experiments(big: bool, data: Path) -> list[Experiment]:
             (ERROR_MINIMIZING, "8/255", (UNET, OTHER_SIZE, *other), ""),
             (GENERATOR, "8/255", (UNET, *size), ""),
             (LOCAL, "6/255", (UNET,), LOCAL_NAME),
-            (SyntheticRecipe(), "8/255", (UNET,), ""),
+            (ONE_PHASE, "8/255", (UNET,), ""),
         )
     ]
 

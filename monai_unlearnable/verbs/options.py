@@ -160,6 +160,14 @@ def _add_protect(verb: argparse.ArgumentParser) -> None:
         "resampling (default: as fine as the method makes them; not of generator)",
     )
     verb.add_argument(
+        "--phases",
+        type=int,
+        choices=(1, 2, 4, 8),
+        help="how many phases the stripes of a class have, of synthetic and of what error-minimizing deltas start "
+        "from; of one phase alone, taking off what a linear network reads takes the stripes off (default: 2 of "
+        "synthetic, 1 of others)",
+    )
+    verb.add_argument(
         "--kept-share",
         type=share,
         metavar="S",

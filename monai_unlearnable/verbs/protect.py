@@ -123,10 +123,12 @@ def choose_recipe(options: argparse.Namespace, parser: argparse.ArgumentParser) 
 
 def _shaped(recipe: Recipe, options: argparse.Namespace, parser: argparse.ArgumentParser) -> Recipe:
     """Return the recipe with deltas in blocks, and with a pattern that keeps a share of the radius."""
+    if options.phases is not None:
+        recipe = _phased(recipe, options.phases, parser)
     if options.kept_share is not None:
         if not isinstance(recipe, SurrogateRecipe):
             parser.error(f"--kept-share: {options.perturbation} has no surrogate, or a pattern already")
-        recipe = replace(recipe, kept_patterns=Stripes(), kept_share=options.kept_share)
+        recipe = replace(recipe, kept_patterns=Stripes(phases=options.phases or 1), kept_share=options.kept_share)
     if options.block_size_px is None:
         return recipe
     if isinstance(recipe, SyntheticRecipe):
@@ -134,6 +136,15 @@ def _shaped(recipe: Recipe, options: argparse.Namespace, parser: argparse.Argume
     if not isinstance(recipe, SurrogateRecipe):
         parser.error(f"--block-size-px: {options.perturbation} makes deltas as fine as its network does")
     return replace(recipe, block_size_px=options.block_size_px)
+
+
+def _phased(recipe: Recipe, phases: int, parser: argparse.ArgumentParser) -> Recipe:
+    """Return the recipe with so many phases of each class's stripes."""
+    if isinstance(recipe, SyntheticRecipe) and isinstance(recipe.patterns, Stripes):
+        return replace(recipe, patterns=replace(recipe.patterns, phases=phases))
+    if isinstance(recipe, ErrorMinimizingRecipe) and isinstance(recipe.start, Stripes):
+        return replace(recipe, start=replace(recipe.start, phases=phases))
+    parser.error(f"--phases: {recipe.name} draws no stripes")
 
 
 def _generator_recipe(options: argparse.Namespace, parser: argparse.ArgumentParser) -> GeneratorRecipe:

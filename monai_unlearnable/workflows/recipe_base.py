@@ -249,4 +249,4 @@ def training_loss(task: Task) -> nn.Module:
 
 def patterns_of_small_volumes(patterns: PatternFamily) -> PatternFamily:
     """Return a checkerboard for volumes that networks see whole, unless other patterns were chosen."""
-    return Checks() if patterns == Stripes() else patterns
+    return Checks() if patterns in (Stripes(), Stripes(phases=2)) else patterns

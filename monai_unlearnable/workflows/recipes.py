@@ -59,7 +59,7 @@ class SyntheticRecipe(Recipe):
     """
 
     name: ClassVar[str] = Synthetic.name
-    patterns: PatternFamily = field(default_factory=Stripes)
+    patterns: PatternFamily = field(default_factory=lambda: Stripes(phases=2))
     faint_share: float = 0.25
 
     def seen_at(self, size_px: int | None) -> SyntheticRecipe:

@@ -77,8 +77,9 @@ QUICK: dict[str, tuple[Recipe, dict[str, Any]]] = {
 
 
 def stripes(written: dict[str, Any]) -> Stripes:
-    assert written == {"_target_": "monai_unlearnable.perturbations.Stripes", "view_px": "@pattern_size_px"}
-    return Stripes()
+    assert written.pop("_target_") == "monai_unlearnable.perturbations.Stripes"
+    assert written.pop("view_px") == "@pattern_size_px"
+    return Stripes(**written)
 
 
 def assert_same(

@@ -1,4 +1,4 @@
-"""``protect --block-size-px`` and ``--kept-share``."""
+"""``protect --block-size-px``, ``--kept-share`` and ``--phases``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from monai_unlearnable.sources import open_source
 from tests.cli.running import Command, write_pictures
@@ -27,9 +28,27 @@ def test_deltas_in_blocks_and_with_a_pattern(command: Command) -> None:
         assert (found == found[:, :, :1, :, :1]).all() and np.abs(found).max() == 8
 
 
+def test_phases_of_stripes(command: Command) -> None:
+    write_pictures(Path("large"), size_px=24, per_class=8)
+    for phases, words in ((2, ()), (1, ("--phases", "1")), (4, ("--phases", "4"))):
+        places = ("--output", f"{phases}/release", "--ledger", f"{phases}/ledger")
+        answer = command("protect", "large", *places, "--seed", "8", "--perturbation", "synthetic", *words, "--json")
+        assert answer.code == 0 and answer.json["held"] is True, answer.err
+        before, after = open_source("large"), open_source(f"{phases}/release")
+        signs = np.sign([after.read(at).astype(int) - before.read(at) for at in range(8)])  # all of the first class
+        different: list[NDArray[np.int64]] = []
+        for one in signs:  # where an image is black or white already, no sign is seen
+            if all((one * other == -1).any() for other in different):
+                different.append(one)
+        assert len(different) == 1 if phases == 1 else 1 < len(different) <= phases
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
+        (("--perturbation", "autoregressive", "--phases", "2"), "--phases: autoregressive draws no stripes"),
+        (("--perturbation", "targeted_adversarial", "--phases", "2"), "--phases: targeted_adversarial draws no"),
+        (("--phases", "3"), "--phases: invalid choice: 3"),
         (("--perturbation", "synthetic", "--kept-share", "0.5"), "--kept-share: synthetic has no surrogate, or"),
         (("--perturbation", "generator", "--block-size-px", "4"), "--block-size-px: generator makes deltas as fine"),
         (("--kept-share", "1"), "'1' is not a share above 0 and below 1"),
