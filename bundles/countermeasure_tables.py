@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,34 @@ def publish_countermeasures(results: Sequence[dict[str, Any]], docs: Path) -> No
 
 
 def tables(results: Sequence[dict[str, Any]]) -> str:
-    """Return a table for each data set and radius: a row for each countermeasure, a column for each method."""
+    """Return a table for each data set and radius, with a column for each method; then one of radii."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for one in results:
         groups.setdefault((one["dataset"], one["radius"]), []).append(one)
     parts = [f"### {dataset}, {radius}\n\n{_table(rows)}" for (dataset, radius), rows in groups.items()]
-    return "\n\n".join([*parts, proof_line(results)])
+    return "\n\n".join([*parts, *_strengths(results), proof_line(results)])
+
+
+def _strengths(results: Sequence[dict[str, Any]]) -> list[str]:
+    """Return a table of radii for every data set and method that was computed at several."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for one in results:
+        groups.setdefault((one["dataset"], _method(one)), []).append(one)
+    parts = []
+    for (dataset, method), rows in groups.items():
+        if len(rows) > 1:
+            rows = sorted(rows, key=lambda one: Fraction(one["radius"]))
+            lines = [
+                "| radius | PSNR dB, SSIM | no countermeasure | largest share of the clean gap regained |",
+                "|---|---|---|---|",
+                *(
+                    f"| {one['radius']} | {_fidelity(one)} | {_score(_victims(one)['none'], 'released')} "
+                    f"| {_share(one, ())} |"
+                    for one in rows
+                ),
+            ]
+            parts.append(f"### {dataset}, {method}, by radius\n\n" + "\n".join(lines))
+    return parts
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:

@@ -44,6 +44,7 @@ OTHER_IMAGES: Mapping[str, str] = MappingProxyType(
     {"breastmnist": "pneumoniamnist", "pneumoniamnist": "breastmnist", "mednist": "pneumoniamnist"}
 )
 """What pretrained victims have learnt before."""
+OTHER_RADII = ("4/255", "2/255", "16/255")
 METHODS: tuple[tuple[str, Recipe], ...] = (
     ("", SyntheticRecipe()),
     ("one phase", SyntheticRecipe(patterns=Stripes())),
@@ -79,16 +80,18 @@ def experiments(big: bool, data: Path) -> list[Experiment]:
         for variant, recipe in METHODS:
             if dataset != "breastmnist" and isinstance(recipe, TargetedAdversarialRecipe):
                 recipe = replace(recipe, surrogate_epochs=10)
-            rows.append(
-                Experiment(
-                    dataset=dataset,
-                    radius="8/255",
-                    recipe=recipe,
-                    victims=victims(dataset, data),
-                    variant=", ".join(one for one in (variant, SUITE) if one),
-                )
-            )
-    return rows
+            rows.append((dataset, "8/255", variant, recipe))
+    rows += [("breastmnist", radius, "", SyntheticRecipe()) for radius in OTHER_RADII]
+    return [
+        Experiment(
+            dataset=dataset,
+            radius=radius,
+            recipe=recipe,
+            victims=victims(dataset, data),
+            variant=", ".join(one for one in (variant, SUITE) if one),
+        )
+        for dataset, radius, variant, recipe in rows
+    ]
 
 
 def publish(results: Sequence[dict[str, Any]]) -> None:
