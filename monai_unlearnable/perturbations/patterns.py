@@ -85,7 +85,8 @@ class Stripes(PatternFamily):
     Stripes of one phase lie alike in all images of a class: a linear network reads them, too, and a reader who takes
     off the one direction that it reads has clean images again (orthogonal projection, Sandoval-Segura et al., NeurIPS
     2023). Of several phases within half a cycle the same direction still tells the classes apart, so they are learnt as
-    soon, but without it each image keeps a wave of one sign or the other, which no linear network reads.
+    soon, but without it each image keeps a wave of one sign or the other, which no linear network reads. They have
+    slanted waves, of which means of neighbouring pixels leave as much at any phase.
 
     Attributes:
         view_px: the size that stripes are drawn at, to be enlarged with the image, where readers will not look at the
@@ -113,7 +114,7 @@ class Stripes(PatternFamily):
     ) -> Tensor:
         """Draw stripes; see :meth:`PatternFamily.signs`."""
         generator = drawing_generator("stripes", len(space), seed)
-        known = frequencies(count, len(space))
+        known = frequencies(count, len(space), slanted=self.phases > 1)
         order = torch.randperm(len(known), generator=generator)[:count].tolist()
         phases = torch.randint(0, len(PHASES), (count,), generator=generator)
         if self.phases > 1:
@@ -132,7 +133,7 @@ class Stripes(PatternFamily):
 
     def check(self, count: int) -> None:
         """Check that there are so many waves; see :meth:`PatternFamily.check`."""
-        frequencies(count, 2)
+        frequencies(count, 2, slanted=self.phases > 1)
 
     def seen_at(self, size_px: int | None) -> Stripes:
         """Return stripes that are drawn at half the size that readers will look at.

@@ -46,12 +46,24 @@ def draw_waves(waves: Sequence[tuple[Frequency, float]], positions: Sequence[Ten
 
 
 @cache
-def frequencies(count: int, dimensions: int) -> tuple[Frequency, ...]:
-    """Return at least ``count`` frequencies; for a few, only those that networks learn soonest."""
+def frequencies(count: int, dimensions: int, *, slanted: bool = False) -> tuple[Frequency, ...]:
+    """Return at least ``count`` frequencies; for a few, only those that networks learn soonest.
+
+    Args:
+        count: how many.
+        dimensions: axes of space.
+        slanted: only waves that lie across every axis, of period 4 and longer along each. Whatever their phase, a
+            reader who takes means of neighbouring pixels keeps as much of them: along an axis, waves of period 4 vanish
+            at one phase of two.
+
+    Raises:
+        BudgetError: there are not so many.
+    """
     chosen: list[Frequency] = []
     cycles: list[Tensor] = []
     last = -1
-    for rank, frequency in sorted((_rank(one), one) for one in _half_lattice(dimensions)):
+    known = _slanted(dimensions) if slanted else [(_rank(one), one) for one in _half_lattice(dimensions)]
+    for rank, frequency in sorted(known):
         if rank > last and len(chosen) >= count:
             break
         last = rank
@@ -68,12 +80,22 @@ def frequencies(count: int, dimensions: int) -> tuple[Frequency, ...]:
     return tuple(chosen)
 
 
-def _half_lattice(dimensions: int) -> Iterator[Frequency]:
-    """Yield every frequency once: a wave and its opposite direction are the same wave."""
-    for frequency in product(range(-6, 7), repeat=dimensions):
+def _half_lattice(dimensions: int, *, least: int = 4, most: int = 6) -> Iterator[Frequency]:
+    """Yield every frequency once, of a largest component in these limits: a wave and its opposite are the same wave."""
+    for frequency in product(range(-most, most + 1), repeat=dimensions):
         first = next((one for one in frequency if one), 0)
-        if first > 0 and max(map(abs, frequency)) >= 4:
+        if first > 0 and max(map(abs, frequency)) >= least:
             yield frequency
+
+
+def _slanted(dimensions: int) -> list[tuple[int, Frequency]]:
+    """Return slanted waves with their ranks: first those nearest to an axis, at last the mirror images of all others."""
+    ranked = []
+    for frequency in _half_lattice(dimensions, least=3, most=4):
+        sizes = sorted(map(abs, frequency))
+        if min(sizes) > 0 and sizes[-1] > sizes[-2]:
+            ranked.append(((min(frequency) < 0) * 100 + (sizes[-1] < 4) * 50 + sum(sizes[:-1]), frequency))
+    return ranked
 
 
 def _rank(frequency: Frequency) -> int:
