@@ -80,21 +80,26 @@ def frequencies(count: int, dimensions: int, *, slanted: bool = False) -> tuple[
     return tuple(chosen)
 
 
-def _half_lattice(dimensions: int, *, least: int = 4, most: int = 6) -> Iterator[Frequency]:
-    """Yield every frequency once, of a largest component in these limits: a wave and its opposite are the same wave."""
-    for frequency in product(range(-most, most + 1), repeat=dimensions):
+def _half_lattice(dimensions: int, *, least: int = 4) -> Iterator[Frequency]:
+    """Yield every frequency of a largest component in these limits once: a wave and its opposite are the same wave."""
+    for frequency in product(range(-6, 7), repeat=dimensions):
         first = next((one for one in frequency if one), 0)
         if first > 0 and max(map(abs, frequency)) >= least:
             yield frequency
 
 
 def _slanted(dimensions: int) -> list[tuple[int, Frequency]]:
-    """Return slanted waves with their ranks: first those nearest to an axis, at last the mirror images of all others."""
+    """Return slanted waves with their ranks.
+
+    First those of period 4 that are nearest to an axis, then longer ones, then the mirror images of all of them, at
+    last shorter ones, which a blur takes off.
+    """
     ranked = []
-    for frequency in _half_lattice(dimensions, least=3, most=4):
-        sizes = sorted(map(abs, frequency))
-        if min(sizes) > 0 and sizes[-1] > sizes[-2]:
-            ranked.append(((min(frequency) < 0) * 100 + (sizes[-1] < 4) * 50 + sum(sizes[:-1]), frequency))
+    for frequency in _half_lattice(dimensions, least=3):
+        *others, largest = sorted(map(abs, frequency))
+        if others and others[0] > 0 and others[-1] < largest:
+            behind = 100 * (min(frequency) < 0) + 200 * (largest > 4) + 50 * (largest < 4)
+            ranked.append((behind + sum(others), frequency))
     return ranked
 
 
