@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from reproduction import proof_line, splice, write_results
@@ -66,12 +67,15 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
         lines.append(f"| {kind} | {_score(first, 'clean')} | {' | '.join(released)} |")
     for title, kinds in _SUMMARIES:
         lines.append(f"| {title} | | {' | '.join(_share(one, kinds) for one in rows)} |")
+    lines.append(
+        f"| the same, stopped at its best on clean images | | {' | '.join(_share(one, (), 'peak') for one in rows)} |"
+    )
     lines.append(f"| seconds to protect | | {' | '.join(format(one['protect_seconds'], '.0f') for one in rows)} |")
     lines.append(f"| PSNR dB, SSIM | | {' | '.join(_fidelity(one) for one in rows)} |")
     return "\n".join([*lines, "", f"Majority class: {victims[0]['none']['majority']:.3f}."])
 
 
-def regained(one: dict[str, Any], kinds: Sequence[str] = ()) -> tuple[float, str]:
+def regained(one: dict[str, Any], kinds: Sequence[str] = (), score: str = "score") -> tuple[float, str]:
     """Return the largest share of the clean gap that a victim regains, and its countermeasure.
 
     The share is ``(score - majority) / (plain - majority)`` of mean scores over the seeds, where ``plain`` is that of
@@ -80,11 +84,12 @@ def regained(one: dict[str, Any], kinds: Sequence[str] = ()) -> tuple[float, str
     Args:
         one: a result.
         kinds: how the countermeasures begin that count; none for all changes of the images, and plain training.
+        score: ``score``, or ``peak`` for victims that stop at their best epoch.
     """
     victims = _victims(one)
     majority = victims["none"]["majority"]
-    gap = victims["none"]["clean"]["mean"] - majority
-    scores = {kind: victim["released"]["mean"] for kind, victim in victims.items() if _counts(kind, kinds)}
+    gap = _mean(victims["none"], "clean", "score") - majority
+    scores = {kind: _mean(victim, "released", score) for kind, victim in victims.items() if _counts(kind, kinds)}
     best = max(scores, key=lambda kind: scores[kind])
     return (scores[best] - majority) / gap, best
 
@@ -107,8 +112,14 @@ def _score(victim: dict[str, Any] | None, on: str) -> str:
     return "not applicable" if victim is None else f"{victim[on]['mean']:.3f}"
 
 
-def _share(one: dict[str, Any], kinds: Sequence[str]) -> str:
-    share, kind = regained(one, kinds)
+def _mean(victim: dict[str, Any], on: str, score: str) -> float:
+    return fmean(run[score] for run in victim["runs"] if run["trained_on"] == on)
+
+
+def _share(one: dict[str, Any], kinds: Sequence[str], score: str = "score") -> str:
+    if not any(_counts(kind, kinds) for kind in _victims(one)):
+        return "not computed"
+    share, kind = regained(one, kinds, score)
     return f"{share:.0%} ({kind})"
 
 

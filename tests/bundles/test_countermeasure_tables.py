@@ -1,0 +1,91 @@
+"""Tables of countermeasures say what the runs say."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BUNDLES = Path(__file__).parents[2] / "bundles"
+
+
+@pytest.fixture
+def tables(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(BUNDLES))
+    for name in ("reproduction", "countermeasure_tables"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return importlib.import_module("countermeasure_tables")
+
+
+def victim(kind: str, released: float, clean: float, *, peak: float | None = None) -> dict[str, Any]:
+    runs = [
+        {"trained_on": on, "score": mean + step, "peak": max(mean if peak is None else peak, mean) + step}
+        for on, mean in (("released", released), ("clean", clean))
+        for step in (-0.01, 0.0, 0.01)
+    ]
+    return {
+        "recipe": {"name": f"net, {kind}" if kind else "net"},
+        "majority": 0.5,
+        "released": {"mean": released},
+        "clean": {"mean": clean},
+        "runs": runs,
+    }
+
+
+def result(method: str, *victims: dict[str, Any], radius: str = "8/255", variant: str = "") -> dict[str, Any]:
+    fidelity = {"psnr_db": {"median": 30.0}, "ssim": {"median": 0.9}}
+    return {
+        "dataset": "set",
+        "radius": radius,
+        "method": method,
+        "variant": variant,
+        "protect_seconds": 3.0,
+        "pixels": 10,
+        "pixels_in_budget": 10,
+        "images": 2,
+        "images_restored_bit_for_bit": 2,
+        "audit": {"recipes": list(victims), "fidelity": fidelity},
+    }
+
+
+ONE = result(
+    "one",
+    victim("", 0.4, 0.9),
+    victim("blur:1", 0.6, 0.8, peak=0.7),
+    victim("pretrained:all", 0.85, 0.9),
+    victim("clean-part:0.2", 0.7, 0.9),
+    victim("clean-part-alone:0.2", 0.88, 0.9),
+    variant="countermeasures",
+)
+
+
+def test_shares_of_the_clean_gap(tables: Any) -> None:
+    # The gap is 0.9 - 0.5, whatever a countermeasure takes from clean victims.
+    assert tables.regained(ONE) == (pytest.approx(0.1 / 0.4), "blur:1")
+    assert tables.regained(ONE, ("pretrained",)) == (pytest.approx(0.35 / 0.4), "pretrained:all")
+    assert tables.regained(ONE, ("clean-part:",)) == (pytest.approx(0.2 / 0.4), "clean-part:0.2")
+    assert tables.regained(ONE, (), "peak") == (pytest.approx(0.2 / 0.4), "blur:1")
+
+
+def test_a_row_for_each_countermeasure_and_a_column_for_each_method(tables: Any) -> None:
+    other = result("two", victim("", 0.46, 0.9), variant="one phase, countermeasures")
+    lines = tables.tables([ONE, other]).splitlines()
+    assert lines[0] == "### set, 8/255"
+    assert lines[2] == "| countermeasure | clean files | one | two, one phase |"
+    assert "| none | 0.900 | 0.400 | 0.460 |" in lines
+    assert "| blur:1 | 0.800 | 0.600 | not applicable |" in lines
+    assert any(line.startswith("| **largest share") and "25% (blur:1) | -10% (none)" in line for line in lines)
+    assert "Majority class: 0.500." in lines
+    assert "inside the integer budget: 20 of 20" in lines[-1]
+
+
+def test_radii_are_in_order_and_methods_without_a_kind_have_no_share(tables: Any) -> None:
+    rows = [result("one", victim("", score, 0.9), radius=radius) for radius, score in (("8/255", 0.4), ("2/255", 0.8))]
+    text = tables.tables(rows)
+    by_radius = text[text.index("### set, one, by radius") :].splitlines()
+    assert by_radius[4] == "| 2/255 | 30.0, 0.900 | 0.800 | 75% (none) |"
+    assert by_radius[5] == "| 8/255 | 30.0, 0.900 | 0.400 | -25% (none) |"
+    assert "| the same, pretrained | | not computed |" in text
