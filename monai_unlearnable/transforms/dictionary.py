@@ -103,7 +103,8 @@ class SyntheticPerturbationd(_ComputedPerturbationd):
     Args:
         keys: keys of the images.
         perturbation: patterns, budget and seed.
-        sample_id_key: key of the sample id, for messages only; it may be absent.
+        sample_id_key: key of the sample id, for messages and for patterns that differ from image to image (stripes of
+            several phases, autoregressive textures); without one, all images have the same.
         label_key: key of the label.
         level_size: see :class:`SyntheticPerturbation`.
         keep_delta: see :class:`SyntheticPerturbation`.
