@@ -97,7 +97,7 @@ def _add_adversaries(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--suite",
         choices=_SUITES,
-        help="countermeasures that go together; takes about 4, 50 or 65 times as long as none (default: none)",
+        help="countermeasures that go together; takes about 4, 50 or 75 times as long as none (default: none)",
     )
     verb.add_argument(
         "--other-images",
