@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from statistics import fmean
@@ -71,6 +71,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
         f"| the same, stopped at its best on clean images | | {' | '.join(_share(one, (), 'peak') for one in rows)} |"
     )
     lines.append(f"| seconds to protect | | {' | '.join(format(one['protect_seconds'], '.0f') for one in rows)} |")
+    lines += [f"| {title} | | {' | '.join(look(one['audit']) for one in rows)} |" for title, look in _EXTRAS]
     lines.append(f"| PSNR dB, SSIM | | {' | '.join(_fidelity(one) for one in rows)} |")
     return "\n".join([*lines, "", f"Majority class: {victims[0]['none']['majority']:.3f}."])
 
@@ -92,6 +93,30 @@ def regained(one: dict[str, Any], kinds: Sequence[str] = (), score: str = "score
     scores = {kind: _mean(victim, "released", score) for kind, victim in victims.items() if _counts(kind, kinds)}
     best = max(scores, key=lambda kind: scores[kind])
     return (scores[best] - majority) / gap, best
+
+
+def _use(audit: dict[str, Any]) -> str:
+    (found,) = audit["authorised_use"]
+    return f"{found['on_released_mean']:.3f} ({found['on_clean_mean']:.3f}), {found['agreement_mean']:.0%} alike"
+
+
+def _membership(audit: dict[str, Any]) -> str:
+    (found,) = audit["membership"]
+    means = found["mean_auroc"]
+    return f"{means['trained_on_released_seen_released']:.2f} ({means['trained_on_clean_seen_clean']:.2f})"
+
+
+def _seen(audit: dict[str, Any], what: str) -> str:
+    best = max(audit["detector"][what], key=lambda one: float(one["accuracy_mean"]))
+    return f"{best['accuracy_mean']:.2f} ({best['chance_mean']:.2f})"
+
+
+_EXTRAS: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
+    ("authorised use: a clean model's accuracy on released images (on their originals)", _use),
+    ("membership AUROC, released (clean)", _membership),
+    ("released files told from originals (chance)", lambda audit: _seen(audit, "released")),
+    ("classes told by deltas alone (chance)", lambda audit: _seen(audit, "classes")),
+)
 
 
 def _method(one: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ import torch
 from ignite.handlers import ProgressBar
 
 from monai_unlearnable.audit import VictimRecipe, audit_release
+from monai_unlearnable.audit.extras import Extra
 from monai_unlearnable.release import restore_release, verify_release
 from monai_unlearnable.sources import open_source
 from monai_unlearnable.workflows import Recipe, protect
@@ -37,6 +38,7 @@ class Experiment:
         victims: who is trained on it.
         variant: what tells it from others of the same data, method and radius.
         level_size: what one level adds to a value of floating-point files.
+        extras: what the audit looks at besides its victims' scores.
     """
 
     dataset: str
@@ -45,6 +47,7 @@ class Experiment:
     victims: tuple[VictimRecipe, ...]
     variant: str = ""
     level_size: float | None = None
+    extras: tuple[Extra, ...] = ()
 
     @property
     def label(self) -> str:
@@ -102,7 +105,7 @@ def perform(experiment: Experiment, data: DataSet, work: Path, seeds: int) -> di
     result = folder / "result.json"
     if result.exists():
         content = dict(json.loads(result.read_text()))
-        if _audited(content) == {one.name for one in experiment.victims}:
+        if _holds(content["audit"], experiment):
             return content
     seconds = protect_once(experiment, data, folder)
     proved = prove_files(data, folder)
@@ -113,6 +116,7 @@ def perform(experiment: Experiment, data: DataSet, work: Path, seeds: int) -> di
         test=data.test,
         output=folder / "audit",
         recipes=experiment.victims,
+        extras=experiment.extras,
         seeds=seeds,
         runs=work / "trainings",
     )
@@ -133,9 +137,11 @@ def perform(experiment: Experiment, data: DataSet, work: Path, seeds: int) -> di
     return content
 
 
-def _audited(result: dict[str, Any]) -> set[str]:
-    audit = result["audit"]
-    return {one["recipe"]["name"] for one in audit["recipes"]} | {one["name"] for one in audit.get("not_applied", ())}
+def _holds(audit: dict[str, Any], experiment: Experiment) -> bool:
+    """Say whether an audit has every victim of an experiment, and what else it is to look at."""
+    names = {one["recipe"]["name"] for one in audit["recipes"]} | {one["name"] for one in audit.get("not_applied", ())}
+    extras = all(audit.get(one.value.replace("-", "_")) for one in experiment.extras)
+    return extras and names == {one.name for one in experiment.victims}
 
 
 def protect_once(experiment: Experiment, data: DataSet, folder: Path) -> float:

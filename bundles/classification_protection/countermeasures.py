@@ -21,6 +21,7 @@ from reproduction import Bundle, Experiment, main
 
 from monai_unlearnable.audit import VictimRecipe
 from monai_unlearnable.audit.adversaries import with_adversaries
+from monai_unlearnable.audit.extras import Extra
 from monai_unlearnable.audit.pretraining import Pretraining
 from monai_unlearnable.audit.suites import SUITES
 from monai_unlearnable.networks import small_densenet
@@ -89,6 +90,7 @@ def experiments(big: bool, data: Path) -> list[Experiment]:
             recipe=recipe,
             victims=victims(dataset, data),
             variant=", ".join(one for one in (variant, SUITE) if one),
+            extras=tuple(Extra),
         )
         for dataset, radius, variant, recipe in rows
     ]

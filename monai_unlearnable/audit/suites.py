@@ -28,7 +28,7 @@ trained without any, too.
 
 ``quick`` takes about 4 times as long as an audit without countermeasures. Adversarial training takes 11 times as long
 as a plain one (8 times of masks), the worst of five versions about 6 times, a pretrained victim twice as long, a
-self-supervised one 11 times: so ``standard`` takes about 50 times as long and ``full`` 75 times. Measured on BreastMNIST
-with a small DenseNet, one core of a machine without a GPU: 40 times, which is 8 minutes for each seed, as long again for
-the clean files of the first audit.
+self-supervised one 11 times: so ``standard`` takes about 50 times as long and ``full`` 75 times. Measured on
+BreastMNIST with a small DenseNet, one core of a machine without a GPU: 40 times, which is 8 minutes for each seed, and
+as long again for the clean files of the first audit.
 """

@@ -20,6 +20,16 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Any:
     return importlib.import_module("countermeasure_tables")
 
 
+EXTRAS = {
+    "authorised_use": [{"on_released_mean": 0.81, "on_clean_mean": 0.82, "agreement_mean": 0.95}],
+    "membership": [{"mean_auroc": {"trained_on_released_seen_released": 0.61, "trained_on_clean_seen_clean": 0.7}}],
+    "detector": {
+        "released": [{"accuracy_mean": 0.6, "chance_mean": 0.5}, {"accuracy_mean": 0.9, "chance_mean": 0.5}],
+        "classes": [{"accuracy_mean": 1.0, "chance_mean": 0.73}],
+    },
+}
+
+
 def victim(kind: str, released: float, clean: float, *, peak: float | None = None) -> dict[str, Any]:
     runs = [
         {"trained_on": on, "score": mean + step, "peak": max(mean if peak is None else peak, mean) + step}
@@ -47,7 +57,7 @@ def result(method: str, *victims: dict[str, Any], radius: str = "8/255", variant
         "pixels_in_budget": 10,
         "images": 2,
         "images_restored_bit_for_bit": 2,
-        "audit": {"recipes": list(victims), "fidelity": fidelity},
+        "audit": {"recipes": list(victims), "fidelity": fidelity, **EXTRAS},
     }
 
 
@@ -79,6 +89,17 @@ def test_a_row_for_each_countermeasure_and_a_column_for_each_method(tables: Any)
     assert "| blur:1 | 0.800 | 0.600 | not applicable |" in lines
     assert any(line.startswith("| **largest share") and "25% (blur:1) | -10% (none)" in line for line in lines)
     assert "Majority class: 0.500." in lines
+    tail = [
+        line.split(" | | ")[1]
+        for line in lines
+        if line.startswith(("| authorised", "| memb", "| released f", "| classes"))
+    ]
+    assert tail == [
+        "0.810 (0.820), 95% alike | 0.810 (0.820), 95% alike |",
+        "0.61 (0.70) | 0.61 (0.70) |",
+        "0.90 (0.50) | 0.90 (0.50) |",
+        "1.00 (0.73) | 1.00 (0.73) |",
+    ]
     assert "inside the integer budget: 20 of 20" in lines[-1]
 
 
