@@ -19,7 +19,8 @@ LEAST_DISTANCE_SHARE = 0.3
 """Share of the pixels in which any two patterns differ at least."""
 
 _CYCLE_PX = 16
-Frequency: TypeAlias = tuple[int, ...]
+_SLANT = 0.5
+Frequency: TypeAlias = tuple[float, ...]
 """Sixteenths of a cycle per pixel along each axis."""
 
 PHASES = tuple((2 * step + 1) / (2 * _CYCLE_PX) for step in range(_CYCLE_PX))
@@ -52,23 +53,26 @@ def frequencies(count: int, dimensions: int, *, slanted: bool = False) -> tuple[
     Args:
         count: how many.
         dimensions: axes of space.
-        slanted: only waves that lie across every axis, of period 4 and longer along each. Whatever their phase, a
-            reader who takes means of neighbouring pixels keeps as much of them: along an axis, waves of period 4 vanish
-            at one phase of two.
+        slanted: only waves that lie across every axis, a little at least, so that each image shows them at every phase:
+            a reader who takes means of two pixels, or JPEG's of eight, keeps as much of them whatever the phase that
+            they begin with. Along an axis, waves of period 4 vanish at one phase of two.
 
     Raises:
         BudgetError: there are not so many.
     """
     chosen: list[Frequency] = []
     cycles: list[Tensor] = []
-    last = -1
-    known = _slanted(dimensions) if slanted else [(_rank(one), one) for one in _half_lattice(dimensions)]
+    last = -1.0
+    known: list[tuple[float, Frequency]] = [(_rank(one), one) for one in _half_lattice(dimensions)]
+    if slanted:
+        known = _slanted(dimensions)
+    cycle_px = _CYCLE_PX * 2 if slanted else _CYCLE_PX
     for rank, frequency in sorted(known):
         if rank > last and len(chosen) >= count:
             break
         last = rank
         half = PHASES[: len(PHASES) // 2]  # the other half are their opposites
-        cycle = draw_waves([(frequency, phase) for phase in half], [torch.arange(_CYCLE_PX)] * dimensions).flatten(1)
+        cycle = draw_waves([(frequency, phase) for phase in half], [torch.arange(cycle_px)] * dimensions).flatten(1)
         if all(apart(cycle[:, None], other[None]) for other in cycles):
             chosen.append(frequency)
             cycles.append(cycle)
@@ -80,30 +84,31 @@ def frequencies(count: int, dimensions: int, *, slanted: bool = False) -> tuple[
     return tuple(chosen)
 
 
-def _half_lattice(dimensions: int, *, least: int = 4) -> Iterator[Frequency]:
-    """Yield every frequency of a largest component in these limits once: a wave and its opposite are the same wave."""
+def _half_lattice(dimensions: int, *, least: int = 4) -> Iterator[tuple[int, ...]]:
+    """Yield every frequency of so large a component once: a wave and its opposite direction are the same wave."""
     for frequency in product(range(-6, 7), repeat=dimensions):
         first = next((one for one in frequency if one), 0)
         if first > 0 and max(map(abs, frequency)) >= least:
             yield frequency
 
 
-def _slanted(dimensions: int) -> list[tuple[int, Frequency]]:
+def _slanted(dimensions: int) -> list[tuple[float, Frequency]]:
     """Return slanted waves with their ranks.
 
-    First those of period 4 that are nearest to an axis, then longer ones, then the mirror images of all of them, at
-    last shorter ones, which a blur takes off.
+    First those of period 4 along one axis and 32 along the others, of which JPEG files, too, keep as much at any phase;
+    then longer ones, then steeper ones, then the mirror images of those, at last shorter ones, which a blur takes off.
     """
     ranked = []
     for frequency in _half_lattice(dimensions, least=3):
-        *others, largest = sorted(map(abs, frequency))
-        if others and others[0] > 0 and others[-1] < largest:
-            behind = 100 * (min(frequency) < 0) + 200 * (largest > 4) + 50 * (largest < 4)
-            ranked.append((behind + sum(others), frequency))
+        slanted = tuple(one or _SLANT for one in frequency)
+        *others, largest = sorted(map(abs, slanted))
+        if 1 not in others and others[-1] < largest:
+            behind = 100 * (min(slanted) < 0) + 200 * (largest > 4) + (largest < 4)
+            ranked.append((behind + sum(others), slanted))
     return ranked
 
 
-def _rank(frequency: Frequency) -> int:
+def _rank(frequency: tuple[int, ...]) -> int:
     """Rank by how soon networks learn the wave, and by what keeps it apart from better ones.
 
     First periods 4 and 8/3 along an axis or a diagonal, one of each kind: readers who flip images or turn them by
