@@ -31,6 +31,7 @@ _COUNTERMEASURES = (
     "adversarial:RADIUS",
     "pretrained:all",
     "pretrained:last",
+    "self-supervised",
     "clean-part:SHARE",
     "clean-part-alone:SHARE",
 )

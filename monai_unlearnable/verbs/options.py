@@ -152,6 +152,12 @@ def _add_protect(verb: argparse.ArgumentParser) -> None:
         metavar="N",
         help="size the surrogate sees images at (default: their own; up to 96 for large ones or several sizes)",
     )
+    _add_shape(verb)
+    add_dicom(verb)
+    add_machine(verb)
+
+
+def _add_shape(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--block-size-px",
         type=block_size,
@@ -174,8 +180,6 @@ def _add_protect(verb: argparse.ArgumentParser) -> None:
         help="combine two methods: a synthetic pattern of each class keeps this share of the radius, and a method with "
         "a surrogate has the rest (default: the method alone)",
     )
-    add_dicom(verb)
-    add_machine(verb)
 
 
 def _add_budget(verb: argparse.ArgumentParser) -> None:

@@ -97,7 +97,7 @@ def test_one_size_for_several_or_large(shapes: tuple[tuple[int, ...], ...], size
     own = ErrorMinimizingRecipe(surrogate_size_px=32)
     assert fit_recipe(own, source) == ErrorMinimizingRecipe(surrogate_size_px=32, start=Stripes(view_px=16))
     assert fit_recipe(replace(own, start=None), source) == replace(own, start=None)
-    assert fit_recipe(SyntheticRecipe(), source) == SyntheticRecipe(patterns=Stripes(view_px=drawn))
+    assert fit_recipe(SyntheticRecipe(), source) == SyntheticRecipe(patterns=Stripes(view_px=drawn, phases=2))
     blocks = SyntheticRecipe(patterns=Blocks())
     assert fit_recipe(blocks, source) == blocks
 
