@@ -10,8 +10,10 @@ from typing import Any
 
 from reproduction import proof_line, splice, write_results
 
-__all__ = ["publish_countermeasures", "regained", "tables"]
+__all__ = ["SUITE", "publish_countermeasures", "regained", "tables"]
 
+SUITE = "countermeasures"
+"""How the variants of experiments end whose victims take countermeasures, and what the files of figures are called."""
 _APART = ("pretrained", "clean-part")
 """Readers who have more than the released files."""
 _SUMMARIES = (
@@ -23,8 +25,8 @@ _SUMMARIES = (
 
 def publish_countermeasures(results: Sequence[dict[str, Any]], docs: Path) -> None:
     """Write ``countermeasures.json``, and the tables between the markers of ``countermeasures.md``."""
-    write_results(results, docs / "countermeasures.json", curves=False)
-    splice(docs / "countermeasures.md", tables(results))
+    write_results(results, docs / f"{SUITE}.json", curves=False)
+    splice(docs / f"{SUITE}.md", tables(results))
 
 
 def tables(results: Sequence[dict[str, Any]]) -> str:
@@ -120,7 +122,7 @@ _EXTRAS: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
 
 
 def _method(one: dict[str, Any]) -> str:
-    variant = one["variant"].removesuffix("countermeasures").removesuffix(", ")
+    variant = one["variant"].removesuffix(SUITE).removesuffix(", ")
     return f"{one['method']}, {variant}" if variant else str(one["method"])
 
 

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the bundles share how figures are made
-from countermeasure_tables import publish_countermeasures, tables
+from countermeasure_tables import SUITE, publish_countermeasures, tables
 from data_sets import DATA_SETS
 from reproduction import Bundle, Experiment, main
 
@@ -38,7 +38,6 @@ from monai_unlearnable.workflows import (
 )
 
 FOLDER = Path(__file__).parent
-SUITE = "countermeasures"
 KINDS = (*SUITES["standard"], "clean-part:0.2", "clean-part-alone:0.2")
 EPOCHS: Mapping[str, int] = MappingProxyType({"breastmnist": 20, "pneumoniamnist": 4, "mednist": 8})
 OTHER_IMAGES: Mapping[str, str] = MappingProxyType(
@@ -108,7 +107,7 @@ BUNDLE = Bundle(
     experiments=experiments,
     table=tables,
     publish=publish,
-    results_name="countermeasures.json",
+    results_name=f"{SUITE}.json",
 )
 
 if __name__ == "__main__":

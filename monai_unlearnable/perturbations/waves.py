@@ -63,9 +63,7 @@ def frequencies(count: int, dimensions: int, *, slanted: bool = False) -> tuple[
     chosen: list[Frequency] = []
     cycles: list[Tensor] = []
     last = -1.0
-    known: list[tuple[float, Frequency]] = [(_rank(one), one) for one in _half_lattice(dimensions)]
-    if slanted:
-        known = _slanted(dimensions)
+    known = _slanted(dimensions) if slanted else _on_lattice(dimensions)
     cycle_px = _CYCLE_PX * 2 if slanted else _CYCLE_PX
     for rank, frequency in sorted(known):
         if rank > last and len(chosen) >= count:
@@ -90,6 +88,11 @@ def _half_lattice(dimensions: int, *, least: int = 4) -> Iterator[tuple[int, ...
         first = next((one for one in frequency if one), 0)
         if first > 0 and max(map(abs, frequency)) >= least:
             yield frequency
+
+
+def _on_lattice(dimensions: int) -> list[tuple[float, Frequency]]:
+    """Return waves of whole sixteenths with their ranks."""
+    return [(_rank(one), one) for one in _half_lattice(dimensions)]
 
 
 def _slanted(dimensions: int) -> list[tuple[float, Frequency]]:
