@@ -19,6 +19,8 @@ __all__ = ["Blocks", "PatternFamily", "Stripes", "drawing_generator", "enlarged_
 
 _MAX_DRAWS = 1000
 _LEAST_VIEW_PX = 8
+_APART = 3
+"""Sixteenths of a cycle between two phases: of 4 adversarial training learns more, of 2 a projection leaves less."""
 _LARGEST_CHECKED_PX = 64
 """Patterns repeat themselves long before, so that no more of them is looked at."""
 
@@ -84,14 +86,14 @@ class Stripes(PatternFamily):
 
     Stripes of one phase lie alike in all images of a class: a linear network reads them, too, and a reader who takes
     off the one direction that it reads has clean images again (orthogonal projection, Sandoval-Segura et al., NeurIPS
-    2023). Of several phases within half a cycle the same direction still tells the classes apart, so they are learnt as
-    soon, but without it each image keeps a wave of one sign or the other, which no linear network reads. They have
-    slanted waves, of which means of neighbouring pixels leave as much at any phase.
+    2023). Of two phases, three sixteenths of a cycle apart, the same direction still tells the classes apart, so they
+    are learnt as soon, but without it each image keeps a wave of one sign or the other, which no linear network reads.
+    No period of theirs is a whole number of pixels, so that means of neighbouring pixels leave as much of both.
 
     Attributes:
         view_px: the size that stripes are drawn at, to be enlarged with the image, where readers will not look at the
             stored one. None: stripes are drawn on the stored pixels.
-        phases: how many phases a class has, evenly over half a cycle: 1, 2, 4 or 8; an image's id says which is its.
+        phases: how many phases a class has, 1 or 2; of two an image's id says which is its.
 
     Example:
         >>> Stripes().signs(2, (4, 4), seed=1)[0].tolist()[0]
@@ -102,8 +104,8 @@ class Stripes(PatternFamily):
     phases: int = 1
 
     def __post_init__(self) -> None:
-        if self.phases not in (1, 2, 4, 8):
-            raise BudgetError(f"phases={self.phases}: a class has 1, 2, 4 or 8 phases.")
+        if self.phases not in (1, 2):
+            raise BudgetError(f"phases={self.phases}: a class has 1 or 2 phases.")
         if self.view_px is not None and self.view_px < _LEAST_VIEW_PX:
             raise BudgetError(
                 f"view_px={self.view_px}: stripes need images of at least {_LEAST_VIEW_PX} pixels a side."
@@ -114,13 +116,12 @@ class Stripes(PatternFamily):
     ) -> Tensor:
         """Draw stripes; see :meth:`PatternFamily.signs`."""
         generator = drawing_generator("stripes", len(space), seed)
-        known = frequencies(count, len(space), slanted=self.phases > 1)
+        known = frequencies(count, len(space), detuned=self.phases > 1)
         order = torch.randperm(len(known), generator=generator)[:count].tolist()
         phases = torch.randint(0, len(PHASES), (count,), generator=generator)
         if self.phases > 1:
             own = drawing_generator(f"phases/{sample_id}", len(space), seed)
-            step = len(PHASES) // 2 // self.phases
-            phases = (phases + step * torch.randint(0, self.phases, (count,), generator=own)) % len(PHASES)
+            phases = (phases + _APART * torch.randint(0, 2, (count,), generator=own)) % len(PHASES)
         waves = [(known[at], PHASES[phase]) for at, phase in zip(order, phases.tolist(), strict=True)]
         drawn = [min(one, self.view_px or one) for one in space]
         require_distances(draw_waves(waves, _first(drawn)), space, f"Stripes(view_px={self.view_px})")
@@ -133,7 +134,7 @@ class Stripes(PatternFamily):
 
     def check(self, count: int) -> None:
         """Check that there are so many waves; see :meth:`PatternFamily.check`."""
-        frequencies(count, 2, slanted=self.phases > 1)
+        frequencies(count, 2, detuned=self.phases > 1)
 
     def seen_at(self, size_px: int | None) -> Stripes:
         """Return stripes that are drawn at half the size that readers will look at.

@@ -19,7 +19,8 @@ LEAST_DISTANCE_SHARE = 0.3
 """Share of the pixels in which any two patterns differ at least."""
 
 _CYCLE_PX = 16
-_SLANT = 0.5
+_DETUNED = 15 / 16
+"""What makes a period of 4 pixels one of 64/15 of them."""
 Frequency: TypeAlias = tuple[float, ...]
 """Sixteenths of a cycle per pixel along each axis."""
 
@@ -47,15 +48,15 @@ def draw_waves(waves: Sequence[tuple[Frequency, float]], positions: Sequence[Ten
 
 
 @cache
-def frequencies(count: int, dimensions: int, *, slanted: bool = False) -> tuple[Frequency, ...]:
+def frequencies(count: int, dimensions: int, *, detuned: bool = False) -> tuple[Frequency, ...]:
     """Return at least ``count`` frequencies; for a few, only those that networks learn soonest.
 
     Args:
         count: how many.
         dimensions: axes of space.
-        slanted: only waves that lie across every axis, a little at least, so that each image shows them at every phase:
-            a reader who takes means of two pixels, or JPEG's of eight, keeps as much of them whatever the phase that
-            they begin with. Along an axis, waves of period 4 vanish at one phase of two.
+        detuned: waves of which no period is a whole number of pixels, so that each image shows them at every phase: a
+            reader who takes means of two pixels, or JPEG's of eight, keeps as much of them whatever the phase that
+            they begin with. Of period 4 they vanish at one phase of two.
 
     Raises:
         BudgetError: there are not so many.
@@ -63,8 +64,8 @@ def frequencies(count: int, dimensions: int, *, slanted: bool = False) -> tuple[
     chosen: list[Frequency] = []
     cycles: list[Tensor] = []
     last = -1.0
-    known = _slanted(dimensions) if slanted else _on_lattice(dimensions)
-    cycle_px = _CYCLE_PX * 2 if slanted else _CYCLE_PX
+    known = _off_lattice(dimensions) if detuned else _on_lattice(dimensions)
+    cycle_px = _CYCLE_PX * 2 if detuned else _CYCLE_PX
     for rank, frequency in sorted(known):
         if rank > last and len(chosen) >= count:
             break
@@ -95,20 +96,23 @@ def _on_lattice(dimensions: int) -> list[tuple[float, Frequency]]:
     return [(_rank(one), one) for one in _half_lattice(dimensions)]
 
 
-def _slanted(dimensions: int) -> list[tuple[float, Frequency]]:
-    """Return slanted waves with their ranks.
+def _off_lattice(dimensions: int) -> list[tuple[float, Frequency]]:
+    """Return detuned waves with their ranks.
 
-    First those of period 4 along one axis and 32 along the others, of which JPEG files, too, keep as much at any phase;
-    then longer ones, then steeper ones, then the mirror images of those, at last shorter ones, which a blur takes off.
+    First those of about 4 pixels along an axis, then along a diagonal, then longer ones along an axis, then others, at
+    last the mirror images of those before. Shorter ones, which a blur takes off, are left out.
     """
-    ranked = []
-    for frequency in _half_lattice(dimensions, least=3):
-        slanted = tuple(one or _SLANT for one in frequency)
-        *others, largest = sorted(map(abs, slanted))
-        if 1 not in others and others[-1] < largest:
-            behind = 100 * (min(slanted) < 0) + 200 * (largest > 4) + (largest < 4)
-            ranked.append((behind + sum(others), slanted))
-    return ranked
+    waves = (one for one in _half_lattice(dimensions, least=2) if 2.5 <= math.hypot(*one) <= 4.5)
+    return [(_detuned_rank(one), tuple(_DETUNED * step for step in one)) for one in waves]
+
+
+def _detuned_rank(frequency: tuple[int, ...]) -> float:
+    sizes = [abs(one) for one in frequency if one]
+    if min(frequency) < 0:
+        return 10
+    if len(sizes) == 1:
+        return 0 if sizes[0] == 4 else 2
+    return 1 if len(set(sizes)) == 1 else 3 + abs(math.hypot(*frequency) - 4)
 
 
 def _rank(frequency: tuple[int, ...]) -> int:

@@ -30,7 +30,7 @@ def test_deltas_in_blocks_and_with_a_pattern(command: Command) -> None:
 
 def test_phases_of_stripes(command: Command) -> None:
     write_pictures(Path("large"), size_px=24, per_class=8)
-    for phases, words in ((2, ()), (1, ("--phases", "1")), (4, ("--phases", "4"))):
+    for phases, words in ((2, ()), (1, ("--phases", "1"))):
         places = ("--output", f"{phases}/release", "--ledger", f"{phases}/ledger")
         answer = command("protect", "large", *places, "--seed", "8", "--perturbation", "synthetic", *words, "--json")
         assert answer.code == 0 and answer.json["held"] is True, answer.err
@@ -40,7 +40,7 @@ def test_phases_of_stripes(command: Command) -> None:
         for one in signs:  # where an image is black or white already, no sign is seen
             if all((one * other == -1).any() for other in different):
                 different.append(one)
-        assert len(different) == 1 if phases == 1 else 1 < len(different) <= phases
+        assert len(different) == phases
 
 
 @pytest.mark.parametrize(

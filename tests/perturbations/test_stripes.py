@@ -28,7 +28,7 @@ def shares_of_difference(patterns: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("space", [(16, 16), (64, 64), (32, 48), (16, 16, 16), (16, 32, 16)])
 @settings(deadline=None, max_examples=15)
-@given(count=st.integers(2, 14), seed=st.integers(0, 2**63), phases=st.sampled_from([1, 2, 8]))
+@given(count=st.integers(2, 14), seed=st.integers(0, 2**63), phases=st.sampled_from([1, 2]))
 def test_any_two_differ_in_a_third_to_two_thirds_of_the_pixels(
     space: tuple[int, ...], count: int, seed: int, phases: int
 ) -> None:
@@ -152,16 +152,16 @@ def test_networks_learn_stripes_sooner_than_blocks() -> None:
     assert first_losses(Stripes()) < 0.5 * first_losses(Blocks())
 
 
-@pytest.mark.parametrize(("phases", "axes"), [(2, 2), (4, 2), (8, 2), (2, 3)])
-def test_of_several_phases_means_of_two_pixels_leave_all_as_much(phases: int, axes: int) -> None:
+@pytest.mark.parametrize("axes", [2, 3])
+def test_of_two_phases_means_of_two_pixels_leave_both_as_much(axes: int) -> None:
     def kept(family: Stripes) -> Tensor:
         """Share of the power that means over two pixels along every axis leave, for each image and pattern."""
         drawn = [family.signs(6, (32,) * axes, seed=3, sample_id=str(name)) for name in range(20)]
         pool = functional.avg_pool2d if axes == 2 else functional.avg_pool3d
         return torch.stack([pool(one[:, None], 2).square().flatten(1).mean(1) for one in drawn])
 
-    several = kept(Stripes(phases=phases))
-    assert float(several.min()) >= 0.25 and bool((several.amax(0) <= 2 * several.amin(0)).all())
+    two = kept(Stripes(phases=2))
+    assert float(two.min()) >= 0.25 and bool((two.amax(0) <= 2 * two.amin(0)).all())
     assert float(kept(Stripes()).min()) < 0.1
 
 
@@ -174,12 +174,12 @@ def test_of_two_phases_jpeg_files_keep_as_much_of_both() -> None:
         delta = jpeg(image + 8 * pattern) - jpeg(image)
         return float((delta * pattern).mean() / 8)
 
-    shares: dict[bytes, list[float]] = {}
+    shares: dict[bytes, float] = {}
     for name in range(12):
         pattern = Stripes(phases=2).signs(2, (28, 28), seed=4, sample_id=str(name)).numpy()[name % 2]
-        shares.setdefault(pattern.tobytes(), []).append(np.mean([kept(pattern, one) for one in images]).item())
+        shares[pattern.tobytes()] = np.mean([kept(pattern, one) for one in images]).item()
     assert len(shares) == 4
-    assert min(map(max, shares.values())) > 0.6
+    assert min(shares.values()) > 0.6
 
 
 def jpeg(image: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -188,17 +188,17 @@ def jpeg(image: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(Image.open(file)).astype(np.float64)
 
 
-@pytest.mark.parametrize("phases", [2, 4, 8])
-def test_several_phases_are_those_of_one_wave_and_follow_from_the_image(phases: int) -> None:
-    family = Stripes(phases=phases)
-    drawn = {name: family.signs(3, (32, 32), seed=5, sample_id=name) for name in map(str, range(60))}
+def test_two_phases_are_those_of_one_wave_and_follow_from_the_image() -> None:
+    family = Stripes(phases=2)
+    space = (256, 256)  # whole numbers of cycles of every wave
+    drawn = {name: family.signs(3, space, seed=5, sample_id=name) for name in map(str, range(60))}
     assert family.differs_by_image and not Stripes().differs_by_image
-    assert torch.equal(drawn["7"], family.signs(3, (32, 32), seed=5, sample_id="7"))
+    assert torch.equal(drawn["7"], family.signs(3, space, seed=5, sample_id="7"))
     bins = [{int(np.abs(np.fft.rfft2(one[number].numpy())).argmax()) for one in drawn.values()} for number in range(3)]
     assert [len(one) for one in bins] == [1, 1, 1] and len(set.union(*bins)) == 3
     for number in range(3):
         waves = {tuple(one[number].flatten().tolist()) for one in drawn.values()}
-        assert phases // 2 <= len(waves) <= phases  # of some waves, two phases have the same signs
+        assert len(waves) == 2
 
 
 def accuracy_of_least_squares(images: Tensor, labels: Tensor) -> float:
@@ -210,7 +210,7 @@ def accuracy_of_least_squares(images: Tensor, labels: Tensor) -> float:
 def test_without_the_direction_that_tells_classes_apart_two_phases_are_not_linear() -> None:
     random = torch.Generator().manual_seed(0)
     labels = torch.where(torch.rand(1600, generator=random) < 0.5, -1.0, 1.0)
-    for phases, left in ((1, 0.0), (2, 0.5)):
+    for phases, left in ((1, 0.0), (2, 3 / 8)):
         signs = [Stripes(phases=phases).signs(2, (16, 16), seed=1, sample_id=str(name)) for name in range(1600)]
         deltas = torch.stack([one[int(label > 0)] for one, label in zip(signs, labels, strict=True)]).flatten(1)
         images = deltas + torch.randn(deltas.shape, generator=random)
@@ -226,6 +226,6 @@ def test_without_the_direction_that_tells_classes_apart_two_phases_are_not_linea
 def test_phases_are_checked_and_said_in_the_settings() -> None:
     assert Stripes().describe() == {"family": "stripes", "view_px": None}
     assert Stripes(phases=2).describe() == {"family": "stripes", "view_px": None, "phases": 2}
-    for phases in (0, 3, 16):
-        with pytest.raises(BudgetError, match=f"phases={phases}: a class has 1, 2, 4 or 8"):
+    for phases in (0, 3, 4):
+        with pytest.raises(BudgetError, match=f"phases={phases}: a class has 1 or 2 phases"):
             Stripes(phases=phases)
