@@ -14,10 +14,12 @@ __all__ = ["SUITE", "publish_countermeasures", "regained", "tables"]
 
 SUITE = "countermeasures"
 """How the variants of experiments end whose victims take countermeasures, and what the files of figures are called."""
-_APART = ("pretrained", "clean-part")
-"""Readers who have more than the released files."""
+_APART = ("pretrained", "clean-part", "notch")
+"""Readers who have more than the released files, or know how they were made."""
+_WITHOUT_LOOKING = {"segmentation": "IoU of the best blind answer"}
 _SUMMARIES = (
     ("**largest share of the clean gap regained**", ()),
+    ("the same, who knows of the stripes", ("notch",)),
     ("the same, pretrained", ("pretrained",)),
     ("the same, a fifth not protected", ("clean-part:",)),
 )
@@ -51,8 +53,7 @@ def _strengths(results: Sequence[dict[str, Any]]) -> list[str]:
                 "| radius | PSNR dB, SSIM | no countermeasure | largest share of the clean gap regained |",
                 "|---|---|---|---|",
                 *(
-                    f"| {one['radius']} | {_fidelity(one)} | {_score(_victims(one)['none'], 'released')} "
-                    f"| {_share(one, ())} |"
+                    f"| {one['radius']} | {_fidelity(one)} | {_released(one, 'none')} | {_share(one, ())} |"
                     for one in rows
                 ),
             ]
@@ -64,18 +65,20 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
     methods = [_method(one) for one in rows]
     lines = [f"| countermeasure | clean files | {' | '.join(methods)} |", "|" + "---|" * (len(methods) + 2)]
     victims = [_victims(one) for one in rows]
-    for kind, first in victims[0].items():
-        released = [_score(one.get(kind), "released") for one in victims]
-        lines.append(f"| {kind} | {_score(first, 'clean')} | {' | '.join(released)} |")
+    for kind in dict.fromkeys(kind for one in victims for kind in one):
+        clean = next(one[kind] for one in victims if kind in one)["clean"]["mean"]
+        released = [_released(one, kind) for one in rows]
+        lines.append(f"| {kind} | {clean:.3f} | {' | '.join(released)} |")
     for title, kinds in _SUMMARIES:
         lines.append(f"| {title} | | {' | '.join(_share(one, kinds) for one in rows)} |")
     lines.append(
         f"| the same, stopped at its best on clean images | | {' | '.join(_share(one, (), 'peak') for one in rows)} |"
     )
     lines.append(f"| seconds to protect | | {' | '.join(format(one['protect_seconds'], '.0f') for one in rows)} |")
-    lines += [f"| {title} | | {' | '.join(look(one['audit']) for one in rows)} |" for title, look in _EXTRAS]
+    lines += [f"| {title} | | {' | '.join(look(one['audit']) for one in rows)} |" for title, look in _looks(rows)]
     lines.append(f"| PSNR dB, SSIM | | {' | '.join(_fidelity(one) for one in rows)} |")
-    return "\n".join([*lines, "", f"Majority class: {victims[0]['none']['majority']:.3f}."])
+    without = _WITHOUT_LOOKING.get(rows[0]["audit"]["task"], "Majority class")
+    return "\n".join([*lines, "", f"{without}: {victims[0]['none']['majority']:.3f}."])
 
 
 def regained(one: dict[str, Any], kinds: Sequence[str] = (), score: str = "score") -> tuple[float, str]:
@@ -113,12 +116,17 @@ def _seen(audit: dict[str, Any], what: str) -> str:
     return f"{best['accuracy_mean']:.2f} ({best['chance_mean']:.2f})"
 
 
-_EXTRAS: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
-    ("authorised use: a clean model's accuracy on released images (on their originals)", _use),
-    ("membership AUROC, released (clean)", _membership),
-    ("released files told from originals (chance)", lambda audit: _seen(audit, "released")),
-    ("classes told by deltas alone (chance)", lambda audit: _seen(audit, "classes")),
+_EXTRAS: tuple[tuple[str, str, Callable[[dict[str, Any]], str]], ...] = (
+    ("authorised_use", "authorised use: a clean model's score on released images (on their originals)", _use),
+    ("membership", "membership AUROC, released (clean)", _membership),
+    ("detector", "released files told from originals (chance)", lambda audit: _seen(audit, "released")),
+    ("detector", "classes told by deltas alone (chance)", lambda audit: _seen(audit, "classes")),
 )
+
+
+def _looks(rows: Sequence[dict[str, Any]]) -> list[tuple[str, Callable[[dict[str, Any]], str]]]:
+    """Return what every one of these audits has besides scores."""
+    return [(title, look) for name, title, look in _EXTRAS if all(one["audit"].get(name) for one in rows)]
 
 
 def _method(one: dict[str, Any]) -> str:
@@ -135,8 +143,12 @@ def _victims(one: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {kind or "none": victim for kind, victim in named}
 
 
-def _score(victim: dict[str, Any] | None, on: str) -> str:
-    return "not applicable" if victim is None else f"{victim[on]['mean']:.3f}"
+def _released(one: dict[str, Any], kind: str) -> str:
+    victim = _victims(one).get(kind)
+    if victim is not None:
+        return f"{victim['released']['mean']:.3f}"
+    left_out = any(str(other["name"]).endswith(f", {kind}") for other in one["audit"]["not_applied"])
+    return "not applicable" if left_out else "not computed"
 
 
 def _mean(victim: dict[str, Any], on: str, score: str) -> float:

@@ -38,7 +38,7 @@ from monai_unlearnable.workflows import (
 )
 
 FOLDER = Path(__file__).parent
-KINDS = (*SUITES["standard"], "clean-part:0.2", "clean-part-alone:0.2")
+KINDS = (*SUITES["standard"], "notch", "clean-part:0.2", "clean-part-alone:0.2")
 EPOCHS: Mapping[str, int] = MappingProxyType({"breastmnist": 20, "pneumoniamnist": 4, "mednist": 8})
 OTHER_IMAGES: Mapping[str, str] = MappingProxyType(
     {"breastmnist": "pneumoniamnist", "pneumoniamnist": "breastmnist", "mednist": "pneumoniamnist"}

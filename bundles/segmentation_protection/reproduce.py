@@ -9,7 +9,6 @@ goes on where it was:
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the bundles share how figures are made
-from reproduction import Bundle, DataSet, Experiment, main, proof_line, publish_in_docs
+from data_sets import DATA_SETS
+from reproduction import Bundle, Experiment, main, proof_line, publish_in_docs
 
 from monai_unlearnable.audit import default_recipe
 from monai_unlearnable.dense_networks import small_segresnet
@@ -26,7 +26,6 @@ from monai_unlearnable.sources import Task
 from monai_unlearnable.workflows import ErrorMinimizingRecipe, GeneratorRecipe, SyntheticRecipe
 
 FOLDER = Path(__file__).parent
-PROTECTED, TESTED = range(1, 801), range(901, 1001)
 
 UNET = replace(default_recipe(Task.SEGMENTATION), name="unet, 128 px", epochs=12, batch_size=8, image_size_px=128)
 OTHER_SIZE = replace(UNET, name="unet, 96 px by area means", image_size_px=96, interpolation="area")
@@ -36,21 +35,6 @@ GENERATOR = GeneratorRecipe(epochs=12)
 ONE_PHASE = SyntheticRecipe(patterns=Stripes())
 LOCAL = replace(ONE_PHASE, region=AtMost(region=Structures(margin_px=4), share=0.25))
 LOCAL_NAME = "structures and 4 px around, a quarter at most"
-
-
-def prepare_kvasir(data: Path, work: Path) -> DataSet:
-    """Copy images and masks into a folder for the protection and one for the test."""
-    root = work / "kvasir"
-    if not (root / "complete").exists():
-        shutil.rmtree(root, ignore_errors=True)
-        for part, numbers in (("train", PROTECTED), ("test", TESTED)):
-            for kind, stem in (("images", "colonoscopy"), ("masks", "mask")):
-                (root / part / kind).mkdir(parents=True)
-                for number in numbers:
-                    name = f"{stem}_{number:04d}.jpg"
-                    shutil.copyfile(data / "kvasir_seg" / kind / name, root / part / kind / name)
-        (root / "complete").touch()
-    return DataSet(clean=root / "train", test=root / "test")
 
 
 def experiments(big: bool, data: Path) -> list[Experiment]:
@@ -102,7 +86,7 @@ def _mean(values: Sequence[float]) -> float:
 BUNDLE = Bundle(
     folder=FOLDER,
     description=__doc__ or "",
-    datasets={"kvasir": prepare_kvasir},
+    datasets=DATA_SETS,
     experiments=experiments,
     table=table,
     publish=publish_in_docs(FOLDER, table),

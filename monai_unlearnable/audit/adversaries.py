@@ -30,6 +30,7 @@ from monai_unlearnable.countermeasures import (
     JpegRoundTrip,
     LowResolutionRoundTrip,
     MedianFiltered,
+    Notched,
     PictureTransform,
     Projected,
     TrainingCountermeasure,
@@ -50,6 +51,7 @@ COUNTERMEASURES: Mapping[str, str] = MappingProxyType(
         "low-resolution:FACTOR": "images are made smaller by this factor and enlarged again",
         "denoiser:SOURCE": "a network cleans every image that was trained on the images of another source",
         "projection": "training images lose what a linear network reads in them",
+        "notch": "training images lose square waves that stand out of the spectrum of all of them",
         "noise:SIGMA": "Gaussian numbers of SIGMA of the window are added, others at every look, as 8/255",
         "affine": "images are turned, scaled and shifted at random at every look",
         "cutout": "a box of every image is hidden, another one at every look",
@@ -93,6 +95,7 @@ _WITHOUT_NUMBER: Mapping[str, _Countermeasure] = MappingProxyType(
     {
         "grey": Grey(),
         "projection": Projected(),
+        "notch": Notched(),
         "affine": AffineMoved(),
         "cutout": BoxHidden(),
         "mixup": ImagesMixed(),

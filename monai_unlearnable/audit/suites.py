@@ -17,7 +17,7 @@ _STANDARD = (
 _FULL = (
     *_STANDARD,
     *("grey", "bits:2", "median:1", "gamma:1.5", "jpeg2000:10", "noise:8/255"),
-    *("affine", "cutout", "mixup", "cutmix", "pretrained:last", "self-supervised"),
+    *("notch", "affine", "cutout", "mixup", "cutmix", "pretrained:last", "self-supervised"),
     *("clean-part:0.1", "clean-part-alone:0.1", "clean-part:0.2", "clean-part-alone:0.2"),
     *("clean-part:0.5", "clean-part-alone:0.5"),
 )

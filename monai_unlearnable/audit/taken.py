@@ -57,6 +57,7 @@ _KINDS: Mapping[str, _Kind] = MappingProxyType(
             "low resolution", Axis("factor", "low resolution: share of each side", 1.0), ("factor",)
         ),
         "Projected": _Kind("projection"),
+        "Notched": _Kind("notch filter"),
         "GaussianAdded": _Kind(
             "random numbers added", Axis("sigma_in_255", "sigma of what is added (255ths of the window)", 0.0)
         ),

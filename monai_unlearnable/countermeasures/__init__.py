@@ -23,6 +23,7 @@ from monai_unlearnable.countermeasures.filters import Blurred, GammaChanged, Med
 from monai_unlearnable.countermeasures.item_by_item import ItemByItem
 from monai_unlearnable.countermeasures.levels import BitDepth, Grey
 from monai_unlearnable.countermeasures.mixing import ImagesMixed
+from monai_unlearnable.countermeasures.notch import Notched, shared_waves
 from monai_unlearnable.countermeasures.projection import OrthogonalProjection, Projected
 from monai_unlearnable.countermeasures.resolution import LowResolutionRoundTrip
 from monai_unlearnable.countermeasures.strong import StronglyAugmented
@@ -58,6 +59,7 @@ __all__ = [
     "LowResolutionRoundTripd",
     "MedianFiltered",
     "MedianFilteredd",
+    "Notched",
     "OrthogonalProjection",
     "PictureTransform",
     "PictureTransformd",
@@ -66,4 +68,5 @@ __all__ = [
     "TrainingCountermeasure",
     "WorstAugmentation",
     "WorstOf",
+    "shared_waves",
 ]

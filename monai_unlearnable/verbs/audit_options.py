@@ -22,6 +22,7 @@ _COUNTERMEASURES = (
     "low-resolution:FACTOR",
     "denoiser:SOURCE",
     "projection",
+    "notch",
     "noise:SIGMA",
     "affine",
     "cutout",

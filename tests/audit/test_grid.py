@@ -64,6 +64,7 @@ def _report(*outcomes: RecipeOutcome, not_applied: tuple[NotApplied, ...] = ()) 
         ("low-resolution:0.5", "low resolution, factor 0.5"),
         ("adversarial:4/255", "adversarial training, radius 4/255"),
         ("projection", "projection"),
+        ("notch", "notch filter"),
         ("noise:8/255", "random numbers added, sigma 8/255"),
         ("affine", "affine moves"),
         ("cutout", "boxes hidden"),

@@ -4,8 +4,8 @@ The releases are made so that by construction the countermeasure takes their pat
 colours for grey pictures, high frequencies for JPEG and filters, isolated pixels for medians (Wu et al., ICLR 2023, on
 one-pixel shortcuts), patterns of whole classes for the projection (Sandoval-Segura et al., NeurIPS 2023), deltas
 that are much smaller than what the images show for adversarial training (Tao et al., NeurIPS 2021) and for
-what resamples, blurs or drowns them at every look. Cutout, mixup and CutMix are not here: alone they win nowhere that
-we know of.
+what resamples, blurs or drowns them at every look; waves for a notch filter. Cutout, mixup and CutMix are not here:
+alone they win nowhere that we know of.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ def random_signs(label: int) -> NDArray[np.float64]:
         ("low-resolution:0.5", stripes, 1),
         ("median:1", isolated_pixels, 1),
         ("projection", random_signs, 1),
+        ("notch", stripes, 1),
     ],
 )
 def test_a_victim_learns_with_it_and_not_without(kind: str, pattern: Pattern, channels: int, tmp_path: Path) -> None:

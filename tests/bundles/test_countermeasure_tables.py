@@ -57,7 +57,13 @@ def result(method: str, *victims: dict[str, Any], radius: str = "8/255", variant
         "pixels_in_budget": 10,
         "images": 2,
         "images_restored_bit_for_bit": 2,
-        "audit": {"recipes": list(victims), "fidelity": fidelity, **EXTRAS},
+        "audit": {
+            "task": "single_label",
+            "recipes": list(victims),
+            "not_applied": [{"name": "net, grey"}],
+            "fidelity": fidelity,
+            **EXTRAS,
+        },
     }
 
 
@@ -65,6 +71,7 @@ ONE = result(
     "one",
     victim("", 0.4, 0.9),
     victim("blur:1", 0.6, 0.8, peak=0.7),
+    victim("notch", 0.95, 0.9),
     victim("pretrained:all", 0.85, 0.9),
     victim("clean-part:0.2", 0.7, 0.9),
     victim("clean-part-alone:0.2", 0.88, 0.9),
@@ -81,12 +88,14 @@ def test_shares_of_the_clean_gap(tables: Any) -> None:
 
 
 def test_a_row_for_each_countermeasure_and_a_column_for_each_method(tables: Any) -> None:
-    other = result("two", victim("", 0.46, 0.9), variant="one phase, countermeasures")
+    second = (victim("", 0.46, 0.9), victim("grey", 0.3, 0.7))
+    other = result("two", *second, variant="one phase, countermeasures")
     lines = tables.tables([ONE, other]).splitlines()
     assert lines[0] == "### set, 8/255"
     assert lines[2] == "| countermeasure | clean files | one | two, one phase |"
     assert "| none | 0.900 | 0.400 | 0.460 |" in lines
-    assert "| blur:1 | 0.800 | 0.600 | not applicable |" in lines
+    assert "| blur:1 | 0.800 | 0.600 | not computed |" in lines
+    assert "| grey | 0.700 | not applicable | 0.300 |" in lines
     assert any(line.startswith("| **largest share") and "25% (blur:1) | -10% (none)" in line for line in lines)
     assert "Majority class: 0.500." in lines
     tail = [
@@ -101,6 +110,13 @@ def test_a_row_for_each_countermeasure_and_a_column_for_each_method(tables: Any)
         "1.00 (0.73) | 1.00 (0.73) |",
     ]
     assert "inside the integer budget: 20 of 20" in lines[-1]
+
+
+def test_masks_are_told_from_a_blind_answer_and_need_no_extras(tables: Any) -> None:
+    one = result("one", victim("", 0.4, 0.9))
+    one["audit"] = {key: value for key, value in one["audit"].items() if key not in EXTRAS} | {"task": "segmentation"}
+    text = tables.tables([one])
+    assert "IoU of the best blind answer: 0.500." in text and "authorised use" not in text
 
 
 def test_radii_are_in_order_and_methods_without_a_kind_have_no_share(tables: Any) -> None:
