@@ -1,19 +1,23 @@
-"""Tables of what readers who take countermeasures get out of releases, shared by the bundles."""
+"""Countermeasures that releases are tried against, and tables of what readers get; shared by the bundles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from reproduction import proof_line, splice, write_results
+from reproduction import Bundle, DataSet, Experiment, proof_line, splice, write_results
 
-__all__ = ["SUITE", "publish_countermeasures", "regained", "tables"]
+from monai_unlearnable.audit.suites import SUITES
+
+__all__ = ["KINDS", "SUITE", "against_countermeasures", "regained", "tables"]
 
 SUITE = "countermeasures"
 """How the variants of experiments end whose victims take countermeasures, and what the files of figures are called."""
+KINDS = (*SUITES["standard"], "notch", "clean-part:0.2", "clean-part-alone:0.2")
+"""What every method is tried against."""
 _APART = ("pretrained", "clean-part", "notch")
 """Readers who have more than the released files, or know how they were made."""
 _WITHOUT_LOOKING = {"segmentation": "IoU of the best blind answer"}
@@ -25,10 +29,27 @@ _SUMMARIES = (
 )
 
 
-def publish_countermeasures(results: Sequence[dict[str, Any]], docs: Path) -> None:
-    """Write ``countermeasures.json``, and the tables between the markers of ``countermeasures.md``."""
-    write_results(results, docs / f"{SUITE}.json", curves=False)
-    splice(docs / f"{SUITE}.md", tables(results))
+def against_countermeasures(
+    folder: Path,
+    description: str,
+    datasets: Mapping[str, Callable[[Path, Path], DataSet]],
+    experiments: Callable[[bool, Path], Sequence[Experiment]],
+) -> Bundle:
+    """Return what a bundle publishes of them: countermeasures.json and the tables of countermeasures.md in its docs."""
+
+    def publish(results: Sequence[dict[str, Any]]) -> None:
+        write_results(results, folder / "docs" / f"{SUITE}.json", curves=False)
+        splice(folder / "docs" / f"{SUITE}.md", tables(results))
+
+    return Bundle(
+        folder=folder,
+        description=description,
+        datasets=datasets,
+        experiments=experiments,
+        table=tables,
+        publish=publish,
+        results_name=f"{SUITE}.json",
+    )
 
 
 def tables(results: Sequence[dict[str, Any]]) -> str:

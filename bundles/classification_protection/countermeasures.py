@@ -8,22 +8,20 @@ Every step that is finished is kept, so a stopped run goes on where it was:
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the bundles share how figures are made
-from countermeasure_tables import SUITE, publish_countermeasures, tables
+from countermeasure_tables import KINDS, SUITE, against_countermeasures
 from data_sets import DATA_SETS
-from reproduction import Bundle, Experiment, main
+from reproduction import Experiment, main
 
 from monai_unlearnable.audit import VictimRecipe
 from monai_unlearnable.audit.adversaries import with_adversaries
 from monai_unlearnable.audit.extras import Extra
 from monai_unlearnable.audit.pretraining import Pretraining
-from monai_unlearnable.audit.suites import SUITES
 from monai_unlearnable.networks import small_densenet
 from monai_unlearnable.perturbations import Stripes
 from monai_unlearnable.workflows import (
@@ -38,7 +36,6 @@ from monai_unlearnable.workflows import (
 )
 
 FOLDER = Path(__file__).parent
-KINDS = (*SUITES["standard"], "notch", "clean-part:0.2", "clean-part-alone:0.2")
 EPOCHS: Mapping[str, int] = MappingProxyType({"breastmnist": 20, "pneumoniamnist": 4, "mednist": 8})
 OTHER_IMAGES: Mapping[str, str] = MappingProxyType(
     {"breastmnist": "pneumoniamnist", "pneumoniamnist": "breastmnist", "mednist": "pneumoniamnist"}
@@ -95,20 +92,7 @@ def experiments(big: bool, data: Path) -> list[Experiment]:
     ]
 
 
-def publish(results: Sequence[dict[str, Any]]) -> None:
-    """Write docs/countermeasures.json and the tables of docs/countermeasures.md."""
-    publish_countermeasures(results, FOLDER / "docs")
-
-
-BUNDLE = Bundle(
-    folder=FOLDER,
-    description=__doc__ or "",
-    datasets=DATA_SETS,
-    experiments=experiments,
-    table=tables,
-    publish=publish,
-    results_name=f"{SUITE}.json",
-)
+BUNDLE = against_countermeasures(FOLDER, __doc__ or "", DATA_SETS, experiments)
 
 if __name__ == "__main__":
     sys.exit(main(BUNDLE))

@@ -11,19 +11,17 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the bundles share how figures are made
-from countermeasure_tables import SUITE, publish_countermeasures, tables
+from countermeasure_tables import KINDS, SUITE, against_countermeasures
 from data_sets import DATA_SETS
 from reproduce import ERROR_MINIMIZING, GENERATOR, ONE_PHASE, UNET
-from reproduction import Bundle, Experiment, main
+from reproduction import Experiment, main
 
 from monai_unlearnable.audit import VictimRecipe
 from monai_unlearnable.audit.adversaries import with_adversaries
 from monai_unlearnable.audit.extras import Extra
 from monai_unlearnable.audit.pretraining import Pretraining
-from monai_unlearnable.audit.suites import SUITES
 from monai_unlearnable.workflows import (
     AutoregressiveRecipe,
     Recipe,
@@ -34,7 +32,6 @@ from monai_unlearnable.workflows import (
 FOLDER = Path(__file__).parent
 VICTIM = replace(UNET, name="unet", epochs=6, image_size_px=64)
 """Adversarial training of it takes minutes where that of the one that looks at 128 pixels takes half an hour."""
-KINDS = (*SUITES["standard"], "notch", "clean-part:0.2", "clean-part-alone:0.2")
 OF_THE_PAPER = ("adversarial:8/255",)
 """Against deltas of 16/255 (Liu et al. 2023, Table II); of 8/255 half of it, among the others."""
 ROBUST = RobustErrorMinimizingRecipe(surrogate_epochs=2, steps=8, min_rounds=2, max_rounds=6)
@@ -65,20 +62,7 @@ def experiments(big: bool, data: Path) -> list[Experiment]:
     ]
 
 
-def publish(results: Sequence[dict[str, Any]]) -> None:
-    """Write docs/countermeasures.json and the tables of docs/countermeasures.md."""
-    publish_countermeasures(results, FOLDER / "docs")
-
-
-BUNDLE = Bundle(
-    folder=FOLDER,
-    description=__doc__ or "",
-    datasets=DATA_SETS,
-    experiments=experiments,
-    table=tables,
-    publish=publish,
-    results_name=f"{SUITE}.json",
-)
+BUNDLE = against_countermeasures(FOLDER, __doc__ or "", DATA_SETS, experiments)
 
 if __name__ == "__main__":
     sys.exit(main(BUNDLE))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import reduce
 from itertools import product
 from typing import Any, TypeAlias
 
@@ -156,18 +157,11 @@ def _waves(frequencies: Sequence[Frequency], space: tuple[int, ...]) -> Tensor:
 
 def _cosine_and_sine(frequency: Frequency, space: tuple[int, ...]) -> Tensor:
     """Return both as columns ``(pixels, 2)``."""
-    cycles = torch.zeros(space, dtype=torch.float64)
-    for axis, (step, size) in enumerate(zip(frequency, space, strict=True)):
-        shape = [size if one == axis else 1 for one in range(len(space))]
-        cycles = cycles + (torch.arange(size, dtype=torch.float64) * step).reshape(shape)
-    angles = 2 * math.pi * cycles.flatten()
+    along = [step * np.arange(size) for step, size in zip(frequency, space, strict=True)]
+    angles = torch.from_numpy(2 * math.pi * reduce(np.add.outer, along).ravel())
     return torch.stack([angles.cos(), angles.sin()], 1)
 
 
 def _window(space: tuple[int, ...]) -> Tensor:
     """Return a Hann window: without it the edges of images stand out along every axis."""
-    window = torch.ones(space, dtype=torch.float64)
-    for axis, size in enumerate(space):
-        shape = [size if one == axis else 1 for one in range(len(space))]
-        window = window * torch.hann_window(size, periodic=False, dtype=torch.float64).reshape(shape)
-    return window
+    return torch.from_numpy(reduce(np.multiply.outer, [np.hanning(size) for size in space]))
