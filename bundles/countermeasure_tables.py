@@ -168,7 +168,7 @@ def _released(one: dict[str, Any], kind: str) -> str:
     victim = _victims(one).get(kind)
     if victim is not None:
         return f"{victim['released']['mean']:.3f}"
-    left_out = any(str(other["name"]).endswith(f", {kind}") for other in one["audit"]["not_applied"])
+    left_out = any(str(other["recipe"]["name"]).endswith(f", {kind}") for other in one["audit"]["not_applied"])
     return "not applicable" if left_out else "not computed"
 
 

@@ -139,9 +139,13 @@ def perform(experiment: Experiment, data: DataSet, work: Path, seeds: int) -> di
 
 def _holds(audit: dict[str, Any], experiment: Experiment) -> bool:
     """Say whether an audit has every victim of an experiment, and what else it is to look at."""
-    names = {one["recipe"]["name"] for one in audit["recipes"]} | {one["name"] for one in audit.get("not_applied", ())}
     extras = all(audit.get(one.value.replace("-", "_")) for one in experiment.extras)
-    return extras and names == {one.name for one in experiment.victims}
+    return extras and set(_victims_of(audit)) == {one.name for one in experiment.victims}
+
+
+def _victims_of(audit: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the description of every victim of an audit by name, also of those that are none for its images."""
+    return {one["recipe"]["name"]: one["recipe"] for one in (*audit["recipes"], *audit.get("not_applied", ()))}
 
 
 def protect_once(experiment: Experiment, data: DataSet, folder: Path) -> float:
@@ -206,11 +210,10 @@ def proof_line(results: Sequence[dict[str, Any]]) -> str:
 
 def published(experiment: Experiment, file: Path) -> dict[str, Any] | None:
     """Return the row of a results file that was computed with exactly the same settings and victims."""
-    wanted = [experiment.recipe.describe(), [victim.describe() for victim in experiment.victims]]
+    wanted = [experiment.recipe.describe(), {victim.name: victim.describe() for victim in experiment.victims}]
     wanted = json.loads(json.dumps(wanted))  # as a file holds them
     for one in json.loads(file.read_text()) if file.exists() else []:
-        victims = [recipe["recipe"] for recipe in one["audit"]["recipes"]]
-        if one["experiment"] == experiment.label and [one["settings"], victims] == wanted:
+        if one["experiment"] == experiment.label and [one["settings"], _victims_of(one["audit"])] == wanted:
             return dict(one)
     return None
 

@@ -9,7 +9,12 @@ from typing import Any
 
 import pytest
 
+from monai_unlearnable.audit import VictimRecipe
+from monai_unlearnable.audit.outcomes import NotApplied
+from monai_unlearnable.networks import small_densenet
+
 BUNDLES = Path(__file__).parents[2] / "bundles"
+NOT_APPLIED = NotApplied(VictimRecipe(name="net, grey", network=small_densenet), "the images are grey already")
 
 
 @pytest.fixture
@@ -60,7 +65,7 @@ def result(method: str, *victims: dict[str, Any], radius: str = "8/255", variant
         "audit": {
             "task": "single_label",
             "recipes": list(victims),
-            "not_applied": [{"name": "net, grey"}],
+            "not_applied": [NOT_APPLIED.to_json()],
             "fidelity": fidelity,
             **EXTRAS,
         },
