@@ -30,6 +30,8 @@ class ReaderWays(nn.Module):
         chain: MONAI dictionary transforms for the key ``"image"``: what comes after the surrogate's own preprocessing.
             They must work on tensors of any number of channels, because images of a batch come side by side as
             channels: ``channel_wise=True`` where a transform looks at intensities.
+        only_asked: the same, for what comes after the chain in evaluation mode alone: a surrogate is in it while it is
+            asked for a delta step, and not while it is trained. None for nothing.
         seed: of the draws. Their number is part of the state, so that a run that is taken up draws as if it had
             never stopped.
 
@@ -42,9 +44,10 @@ class ReaderWays(nn.Module):
 
     draws: Tensor
 
-    def __init__(self, chain: Compose, *, seed: int = 0) -> None:
+    def __init__(self, chain: Compose, *, only_asked: Compose | None = None, seed: int = 0) -> None:
         super().__init__()
         self.chain = chain
+        self.asked = chain if only_asked is None else Compose([*chain.transforms, *only_asked.transforms])
         self.seed = seed
         self.register_buffer("draws", torch.zeros((), dtype=torch.int64))
 
@@ -55,30 +58,25 @@ class ReaderWays(nn.Module):
             image: what the network would see without this.
             network: maps images to logits ``(batch, classes)``, or ``(batch, classes, *space)``, of any size.
         """
-        self.chain.set_random_state(seed=(self.seed + int(self.draws)) % 2**32)
+        chain = self.chain if self.training else self.asked
+        chain.set_random_state(seed=(self.seed + int(self.draws)) % 2**32)
         self.draws += 1
-        drawn = self.chain({_KEY: image.flatten(0, 1)})[_KEY]
+        drawn = chain({_KEY: image.flatten(0, 1)})[_KEY]
         seen = _plain(drawn)
         logits = network(seen.reshape(*image.shape[:2], *seen.shape[1:]))
         if logits.ndim < image.ndim or tuple(logits.shape[2 : image.ndim]) != tuple(seen.shape[1:]):
             return logits  # of whole images
-        return self._back(logits, drawn, image)
+        return self._back(logits, drawn, image, chain)
 
-    def _back(self, logits: Logits, drawn: Tensor, image: Tensor) -> Logits:
+    def _back(self, logits: Logits, drawn: Tensor, image: Tensor, chain: Compose) -> Logits:
         members = logits.unbind(-1) if logits.ndim > image.ndim else (logits,)
         space = image.shape[2:]
         flat = torch.cat([one.flatten(0, 1) for one in members])
         there = torch.ones_like(flat[:1])
-        found, seen = self._inverse(torch.cat([flat, there]), drawn).split([len(flat), 1])
+        found, seen = _inverse(chain, torch.cat([flat, there]), drawn).split([len(flat), 1])
         kept = torch.where(seen > 0.5, found, found.new_tensor(math.nan))
         several = kept.reshape(len(members), *logits.shape[:2], *space)
         return several.movedim(0, -1) if logits.ndim > image.ndim else several[0]
-
-    def _inverse(self, values: Tensor, drawn: Tensor) -> Tensor:
-        if not isinstance(drawn, MetaTensor):
-            return values
-        moved = MetaTensor(values, affine=drawn.affine, applied_operations=drawn.applied_operations)
-        return _plain(self.chain.inverse({_KEY: moved})[_KEY])
 
 
 def usual_ways(*, spatial_dims: int) -> Compose:
@@ -117,6 +115,13 @@ def whole_volume_ways(*, spatial_dims: int) -> Compose:
     """
     window = RandScaleIntensityd(_KEY, factors=0.2, prob=0.5)
     return Compose([RandFlipd(_KEY, prob=0.5, spatial_axis=-1), window])
+
+
+def _inverse(chain: Compose, values: Tensor, drawn: Tensor) -> Tensor:
+    if not isinstance(drawn, MetaTensor):
+        return values
+    moved = MetaTensor(values, affine=drawn.affine, applied_operations=drawn.applied_operations)
+    return _plain(chain.inverse({_KEY: moved})[_KEY])
 
 
 def _plain(values: Tensor) -> Tensor:

@@ -71,14 +71,14 @@ class RobustErrorMinimizingRecipe(ErrorMinimizingRecipe):
         )
 
     def ways(self, facts: ImageFacts, *, seed: int = 0) -> ReaderWays:
-        """Return the usual ways to load images, then countermeasures, then the uniform draw."""
+        """Return the usual ways to load images, then countermeasures, then the uniform draw of delta steps."""
         usual = super().ways(facts, seed=seed)
         chain = [] if usual is None else list(usual.chain.transforms)
         if self.countermeasures is not None:
             chain += self.countermeasures(spatial_dims=facts.spatial_dims).transforms
-        if self.adversarial_radius:
-            chain.append(RandUniformShiftd(_KEY, radius=self.adversarial_radius))
-        return ReaderWays(Compose(chain), seed=seed % 2**32)
+        # The surrogate's training has adversarial steps of that radius: a draw on top would ask for twice as much.
+        draw = Compose([RandUniformShiftd(_KEY, radius=self.adversarial_radius)]) if self.adversarial_radius else None
+        return ReaderWays(Compose(chain), only_asked=draw, seed=seed % 2**32)
 
     def trainer(self, context: RecipeContext, surrogate: Surrogate, *, clean: bool = False) -> SupervisedTrainer:
         """Return a trainer that makes every batch adversarial; see :meth:`SurrogateRecipe.trainer`."""

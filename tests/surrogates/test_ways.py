@@ -47,6 +47,15 @@ def test_what_a_flip_and_a_crop_show_comes_back_to_its_place(shape: tuple[int, .
     assert 0 < flipped < 8, "some draws flip, some do not"
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_what_is_only_for_delta_steps_is_left_out_in_training_and_undone_in_its_turn(training: bool) -> None:
+    image = torch.rand(2, 1, 6, 8)
+    always, asked = RandFlipd("image", prob=1, spatial_axis=-1), RandFlipd("image", prob=1, spatial_axis=-2)
+    ways, eye = ReaderWays(Compose([always]), only_asked=Compose([asked])).train(training), Eye()
+    assert torch.equal(ways(image, eye), image)
+    assert torch.equal(eye.seen[0], image.flip(-1) if training else image.flip(-1, -2))
+
+
 @pytest.mark.parametrize("shape", SHAPES, ids=["pictures", "volumes"])
 def test_usual_ways_show_several_sizes_and_give_logits_in_place(shape: tuple[int, ...]) -> None:
     ramp = torch.linspace(0, 1, shape[-1]).expand(shape).clone()
