@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -34,38 +35,45 @@ def against_countermeasures(
     description: str,
     datasets: Mapping[str, Callable[[Path, Path], DataSet]],
     experiments: Callable[[bool, Path], Sequence[Experiment]],
+    *,
+    name: str = SUITE,
 ) -> Bundle:
-    """Return what a bundle publishes of them: countermeasures.json and the tables of countermeasures.md in its docs."""
+    """Return what a bundle publishes of them: a file of figures and one of tables, of that name, in its docs."""
 
     def publish(results: Sequence[dict[str, Any]]) -> None:
-        write_results(results, folder / "docs" / f"{SUITE}.json", curves=False)
-        splice(folder / "docs" / f"{SUITE}.md", tables(results))
+        write_results(results, folder / "docs" / f"{name}.json", curves=False)
+        splice(folder / "docs" / f"{name}.md", tables(results, name))
 
     return Bundle(
         folder=folder,
         description=description,
         datasets=datasets,
         experiments=experiments,
-        table=tables,
+        table=partial(tables, name=name),
         publish=publish,
-        results_name=f"{SUITE}.json",
+        results_name=f"{name}.json",
     )
 
 
-def tables(results: Sequence[dict[str, Any]]) -> str:
-    """Return a table for each data set and radius, with a column for each method; then one of radii."""
+def tables(results: Sequence[dict[str, Any]], name: str = SUITE) -> str:
+    """Return a table for each data set and radius, with a column for each method; then one of radii.
+
+    Args:
+        results: what is shown.
+        name: how their variants end.
+    """
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for one in results:
         groups.setdefault((one["dataset"], one["radius"]), []).append(one)
-    parts = [f"### {dataset}, {radius}\n\n{_table(rows)}" for (dataset, radius), rows in groups.items()]
-    return "\n\n".join([*parts, *_strengths(results), proof_line(results)])
+    parts = [f"### {dataset}, {radius}\n\n{_table(rows, name)}" for (dataset, radius), rows in groups.items()]
+    return "\n\n".join([*parts, *_strengths(results, name), proof_line(results)])
 
 
-def _strengths(results: Sequence[dict[str, Any]]) -> list[str]:
+def _strengths(results: Sequence[dict[str, Any]], name: str) -> list[str]:
     """Return a table of radii for every data set and method that was computed at several."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for one in results:
-        groups.setdefault((one["dataset"], _method(one)), []).append(one)
+        groups.setdefault((one["dataset"], _method(one, name)), []).append(one)
     parts = []
     for (dataset, method), rows in groups.items():
         if len(rows) > 1:
@@ -82,16 +90,18 @@ def _strengths(results: Sequence[dict[str, Any]]) -> list[str]:
     return parts
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> str:
-    methods = [_method(one) for one in rows]
+def _table(rows: Sequence[dict[str, Any]], name: str) -> str:
+    methods = [_method(one, name) for one in rows]
     lines = [f"| countermeasure | clean files | {' | '.join(methods)} |", "|" + "---|" * (len(methods) + 2)]
     victims = [_victims(one) for one in rows]
     for kind in dict.fromkeys(kind for one in victims for kind in one):
         clean = next(one[kind] for one in victims if kind in one)["clean"]["mean"]
         released = [_released(one, kind) for one in rows]
         lines.append(f"| {kind} | {clean:.3f} | {' | '.join(released)} |")
+    tried = {kind for one in victims for kind in one}
     for title, kinds in _SUMMARIES:
-        lines.append(f"| {title} | | {' | '.join(_share(one, kinds) for one in rows)} |")
+        if any(_counts(kind, kinds) for kind in tried):
+            lines.append(f"| {title} | | {' | '.join(_share(one, kinds) for one in rows)} |")
     lines.append(
         f"| the same, stopped at its best on clean images | | {' | '.join(_share(one, (), 'peak') for one in rows)} |"
     )
@@ -150,8 +160,8 @@ def _looks(rows: Sequence[dict[str, Any]]) -> list[tuple[str, Callable[[dict[str
     return [(title, look) for name, title, look in _EXTRAS if all(one["audit"].get(name) for one in rows)]
 
 
-def _method(one: dict[str, Any]) -> str:
-    variant = one["variant"].removesuffix(SUITE).removesuffix(", ")
+def _method(one: dict[str, Any], name: str) -> str:
+    variant = one["variant"].removesuffix(name).removesuffix(", ")
     return f"{one['method']}, {variant}" if variant else str(one["method"])
 
 
