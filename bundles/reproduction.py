@@ -226,7 +226,7 @@ def write_results(results: Sequence[dict[str, Any]], file: Path, *, curves: bool
             recipe.pop("overlays", None)
             for run in recipe["runs"]:
                 run.pop("predictions", None)
-                for curve in ("loss_curve", "score_curve"):
+                for curve in {"loss_curve", "score_curve"} & run.keys():  # rows that are kept may have none
                     rounded = [round(value, 4) for value in run.pop(curve)]
                     if curves:
                         run[curve] = rounded

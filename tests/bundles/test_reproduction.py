@@ -68,3 +68,15 @@ def test_other_settings_are_computed_anew(reproduction: Any, figures: Path, chan
 
 def test_nothing_is_kept_without_a_file(reproduction: Any, tmp_path: Path) -> None:
     assert reproduction.published(experiment_of(reproduction), tmp_path / "none.json") is None
+
+
+@pytest.mark.parametrize("curves", [True, False])
+def test_rows_that_are_kept_are_written_as_they_were(reproduction: Any, tmp_path: Path, curves: bool) -> None:
+    run = {"score": 0.5, "loss_curve": [0.123456], "score_curve": [0.5], "predictions": [[1]]}
+    file = tmp_path / "results.json"
+    reproduction.write_results([{"audit": {"recipes": [{"runs": [run], "overlays": []}]}}], file, curves=curves)
+    first = json.loads(file.read_text())
+    kept = {"score": 0.5} | ({"loss_curve": [0.1235], "score_curve": [0.5]} if curves else {})
+    assert first == [{"audit": {"recipes": [{"runs": [kept]}]}}]
+    reproduction.write_results(first, file, curves=curves)
+    assert json.loads(file.read_text()) == first
