@@ -124,10 +124,15 @@ def test_masks_are_told_from_a_blind_answer_and_need_no_extras(tables: Any) -> N
     assert "IoU of the best blind answer: 0.500." in text and "authorised use" not in text
 
 
-def test_radii_are_in_order_and_methods_without_a_kind_have_no_share(tables: Any) -> None:
+def test_radii_are_in_order_and_shares_that_nobody_computed_are_left_out(tables: Any) -> None:
     rows = [result("one", victim("", score, 0.9), radius=radius) for radius, score in (("8/255", 0.4), ("2/255", 0.8))]
     text = tables.tables(rows)
     by_radius = text[text.index("### set, one, by radius") :].splitlines()
     assert by_radius[4] == "| 2/255 | 30.0, 0.900 | 0.800 | 75% (none) |"
     assert by_radius[5] == "| 8/255 | 30.0, 0.900 | 0.400 | -25% (none) |"
-    assert "| the same, pretrained | | not computed |" in text
+    assert "pretrained" not in text, "nobody computed it"
+
+
+def test_a_share_that_only_another_method_has_is_not_computed(tables: Any) -> None:
+    text = tables.tables([ONE, result("two", victim("", 0.46, 0.9))])
+    assert "| the same, pretrained | | 88% (pretrained:all) | not computed |" in text
