@@ -1,4 +1,4 @@
-"""The data set that this bundle publishes figures of, and how it is split.
+"""The data sets that this bundle publishes figures of, and how they are split.
 
 Kvasir-SEG by file number: 1 to 800 are protected, 901 to 1000 are the clean test; 801 to 900 are left for choices.
 """
@@ -12,9 +12,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the bundles share how figures are made
+from PIL import Image
 from reproduction import DataSet
 
 PROTECTED, TESTED = range(1, 801), range(901, 1001)
+SMALL_PX = 64
+_AT_LEAST_HALF = 127
 
 
 def prepare_kvasir(data: Path, work: Path) -> DataSet:
@@ -32,4 +35,30 @@ def prepare_kvasir(data: Path, work: Path) -> DataSet:
     return DataSet(clean=root / "train", test=root / "test")
 
 
-DATA_SETS: Mapping[str, Callable[[Path, Path], DataSet]] = MappingProxyType({"kvasir": prepare_kvasir})
+def prepare_small_kvasir(data: Path, work: Path) -> DataSet:
+    """Write images (by area means) and masks (the nearest pixel's) of 64 pixels a side: as networks look at them."""
+    prepare_kvasir(data, work)
+    root = work / "kvasir_64px"
+    if not (root / "complete").exists():
+        shutil.rmtree(root, ignore_errors=True)
+        for source in sorted(work.glob("kvasir/*/*/*.jpg")):
+            target = root / source.relative_to(work / "kvasir").with_suffix(".png")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _shrink(source, target)
+        (root / "complete").touch()
+    return DataSet(clean=root / "train", test=root / "test")
+
+
+def _shrink(source: Path, target: Path) -> None:
+    with Image.open(source) as stored:
+        if source.parent.name == "images":
+            stored.convert("RGB").resize((SMALL_PX, SMALL_PX), Image.Resampling.BOX).save(target)
+            return
+        # The masks are JPEG files: their two values are blurred.
+        small = stored.convert("L").resize((SMALL_PX, SMALL_PX), Image.Resampling.NEAREST)
+        small.point(lambda value: 255 * (value > _AT_LEAST_HALF)).save(target)
+
+
+DATA_SETS: Mapping[str, Callable[[Path, Path], DataSet]] = MappingProxyType(
+    {"kvasir": prepare_kvasir, "kvasir_64px": prepare_small_kvasir}
+)
