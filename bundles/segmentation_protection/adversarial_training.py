@@ -1,7 +1,8 @@
 """Recompute what adversarial training at half of the deltas' radius gets out of protected masks, and write the table.
 
 The setting of Liu et al. (2023, Table II): deltas of 8/255 against victims of 4/255, and of 16/255 against 8/255, on
-pictures that have the size already at which networks look at them. Every step that is finished is kept, so a stopped run goes on where it was:
+pictures that have the size already at which networks look at them. Every step that is finished is kept, so a stopped
+run goes on where it was:
 
     python bundles/segmentation_protection/adversarial_training.py --data ../shared/data --work reproduce_output
 """
