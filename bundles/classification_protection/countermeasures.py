@@ -41,9 +41,10 @@ OTHER_IMAGES: Mapping[str, str] = MappingProxyType(
     {"breastmnist": "pneumoniamnist", "pneumoniamnist": "breastmnist", "mednist": "pneumoniamnist"}
 )
 """What pretrained victims have learnt before."""
+TWO_PHASES = SyntheticRecipe(patterns=Stripes(phases=2))
 OTHER_RADII = ("4/255", "2/255", "16/255")
 METHODS: tuple[tuple[str, Recipe], ...] = (
-    ("", SyntheticRecipe()),
+    ("", TWO_PHASES),
     ("one phase", SyntheticRecipe(patterns=Stripes())),
     ("", AutoregressiveRecipe()),
     ("", LinearErrorMinimizingRecipe()),
@@ -78,7 +79,7 @@ def experiments(big: bool, data: Path) -> list[Experiment]:
             if dataset != "breastmnist" and isinstance(recipe, TargetedAdversarialRecipe):
                 recipe = replace(recipe, surrogate_epochs=10)
             rows.append((dataset, "8/255", variant, recipe))
-    rows += [("breastmnist", radius, "", SyntheticRecipe()) for radius in OTHER_RADII]
+    rows += [("breastmnist", radius, "", TWO_PHASES) for radius in OTHER_RADII]
     return [
         Experiment(
             dataset=dataset,

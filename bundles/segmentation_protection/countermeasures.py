@@ -22,6 +22,7 @@ from monai_unlearnable.audit import VictimRecipe
 from monai_unlearnable.audit.adversaries import with_adversaries
 from monai_unlearnable.audit.extras import Extra
 from monai_unlearnable.audit.pretraining import Pretraining
+from monai_unlearnable.perturbations import Stripes
 from monai_unlearnable.workflows import (
     AutoregressiveRecipe,
     Recipe,
@@ -33,9 +34,10 @@ FOLDER = Path(__file__).parent
 VICTIM = replace(UNET, name="unet", epochs=6, image_size_px=64)
 """Adversarial training of it takes minutes where that of the one that looks at 128 pixels takes half an hour."""
 ROBUST = RobustErrorMinimizingRecipe(surrogate_epochs=2, steps=8, min_rounds=2, max_rounds=6)
+TWO_PHASES = SyntheticRecipe(patterns=Stripes(phases=2))
 METHODS: tuple[Recipe, ...] = (
-    SyntheticRecipe(),
     ONE_PHASE,
+    TWO_PHASES,
     AutoregressiveRecipe(),
     ERROR_MINIMIZING,
     ROBUST,
@@ -57,7 +59,7 @@ def experiments(big: bool, data: Path) -> list[Experiment]:
             radius="8/255",
             recipe=recipe,
             victims=victims(data, KINDS),
-            variant=f"one phase, {SUITE}" if recipe is ONE_PHASE else SUITE,
+            variant=f"two phases, {SUITE}" if recipe is TWO_PHASES else SUITE,
             extras=(Extra.AUTHORISED_USE,),
         )
         for recipe in METHODS

@@ -171,7 +171,7 @@ def _add_shape(verb: argparse.ArgumentParser) -> None:
         choices=(1, 2),
         help="how many phases the stripes of a class have, of synthetic and of what error-minimizing deltas start "
         "from; of one phase alone, taking off what a linear network reads takes the stripes off (default: 2 of "
-        "synthetic, 1 of others)",
+        "synthetic, 1 where labels are masks, and of others)",
     )
     verb.add_argument(
         "--kept-share",

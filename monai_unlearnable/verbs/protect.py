@@ -132,7 +132,8 @@ def _shaped(recipe: Recipe, options: argparse.Namespace, parser: argparse.Argume
     if options.block_size_px is None:
         return recipe
     if isinstance(recipe, SyntheticRecipe):
-        return replace(recipe, patterns=Coarse(patterns=recipe.patterns, block_size_px=options.block_size_px))
+        patterns = Stripes(phases=2) if recipe.patterns is None else recipe.patterns
+        return replace(recipe, patterns=Coarse(patterns=patterns, block_size_px=options.block_size_px))
     if not isinstance(recipe, SurrogateRecipe):
         parser.error(f"--block-size-px: {options.perturbation} makes deltas as fine as its network does")
     return replace(recipe, block_size_px=options.block_size_px)
@@ -140,8 +141,8 @@ def _shaped(recipe: Recipe, options: argparse.Namespace, parser: argparse.Argume
 
 def _phased(recipe: Recipe, phases: int, parser: argparse.ArgumentParser) -> Recipe:
     """Return the recipe with so many phases of each class's stripes."""
-    if isinstance(recipe, SyntheticRecipe) and isinstance(recipe.patterns, Stripes):
-        return replace(recipe, patterns=replace(recipe.patterns, phases=phases))
+    if isinstance(recipe, SyntheticRecipe) and recipe.patterns is None:
+        return replace(recipe, patterns=Stripes(phases=phases))
     if isinstance(recipe, ErrorMinimizingRecipe) and isinstance(recipe.start, Stripes):
         return replace(recipe, start=replace(recipe.start, phases=phases))
     parser.error(f"--phases: {recipe.name} draws no stripes")

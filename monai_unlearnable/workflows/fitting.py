@@ -18,8 +18,9 @@ _SMALLEST_SIZE_PX = 16
 
 
 def fit_recipe(recipe: Recipe, images: Source) -> Recipe:
-    """Let surrogate and patterns have one common size where images have several, or are larger than 128 pixels.
+    """Choose what the labels need, and let surrogate and patterns have one common size where images need one.
 
+    That is where they have several sizes, or are larger than 128 pixels.
     Deltas stay on the native grid: the surrogate's resampling is part of it and differentiable. Small volumes with
     masks are not resampled (:func:`stays_on_its_grid`).
 
@@ -43,6 +44,7 @@ def fit_recipe(recipe: Recipe, images: Source) -> Recipe:
         )
     if recipe.class_wise:
         _require_whole(images, recipe.largest_patch_values)
+    recipe = recipe.for_task(images.task)
     if stays_on_its_grid(images):
         return recipe.seen_at(None).of_small_volumes()
     return recipe.seen_at(common_size_px(images))

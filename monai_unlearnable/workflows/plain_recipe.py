@@ -66,6 +66,10 @@ class Recipe(ABC):
         settings = {one.name: getattr(self, one.name) for one in fields(self)}
         return {"method": self.name, **{key: _described(value) for key, value in settings.items()}}
 
+    def for_task(self, task: Task) -> Recipe:
+        """Return the recipe for images with labels of this kind."""
+        return self
+
     def seen_at(self, size_px: int | None) -> Recipe:
         """Return the recipe for images that networks will look at in this size; None for the native grid."""
         return self

@@ -247,6 +247,6 @@ def training_loss(task: Task) -> nn.Module:
     return nn.BCEWithLogitsLoss() if task is Task.MULTI_LABEL else nn.CrossEntropyLoss()
 
 
-def patterns_of_small_volumes(patterns: PatternFamily) -> PatternFamily:
+def patterns_of_small_volumes(patterns: PatternFamily | None) -> PatternFamily:
     """Return a checkerboard for volumes that networks see whole, unless other patterns were chosen."""
-    return Checks() if patterns in (Stripes(), Stripes(phases=2)) else patterns
+    return Checks() if patterns is None or patterns in (Stripes(), Stripes(phases=2)) else patterns

@@ -54,17 +54,23 @@ class SyntheticRecipe(Recipe):
     """Patterns; no surrogate, one pass.
 
     Attributes:
-        patterns: what the patterns look like.
+        patterns: what the patterns look like. None for stripes: of two phases, so that no direction takes them off;
+            where labels are masks, for which there is no such direction, of one phase, which networks learn under
+            adversarial training, too.
         faint_share: share of the radius that the faint class's pattern uses (see :meth:`RecipeContext.shares`).
     """
 
     name: ClassVar[str] = Synthetic.name
-    patterns: PatternFamily = field(default_factory=lambda: Stripes(phases=2))
+    patterns: PatternFamily | None = None
     faint_share: float = 0.25
+
+    def for_task(self, task: Task) -> SyntheticRecipe:
+        """Choose the patterns where none are; see :meth:`Recipe.for_task`."""
+        return replace(self, patterns=self._patterns_for(task))
 
     def seen_at(self, size_px: int | None) -> SyntheticRecipe:
         """Draw the patterns at the size that networks will look at; see :meth:`Recipe.seen_at`."""
-        return replace(self, patterns=self.patterns.seen_at(size_px))
+        return self if self.patterns is None else replace(self, patterns=self.patterns.seen_at(size_px))
 
     def of_small_volumes(self) -> SyntheticRecipe:
         """Draw a checkerboard where no other patterns are chosen; see :meth:`Recipe.of_small_volumes`."""
@@ -73,16 +79,22 @@ class SyntheticRecipe(Recipe):
     def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:
         """Return an engine of one pass."""
         save = SaveProtection(context.checkpoint, store=context.store, save_dict={})
+        pattern = context.synthetic(self._patterns_for(context.source.task), faint_share=self.faint_share)
         engine = ProtectionEngine(
             device=context.device,
             max_epochs=1,
             train_data_loader=self.loader(context),
-            perturbation=in_region(context.synthetic(self.patterns, faint_share=self.faint_share), self.region),
+            perturbation=in_region(pattern, self.region),
             store=context.store,
             key=context.key,
             train_handlers=[save, *context.handlers],
         )
         return engine, save
+
+    def _patterns_for(self, task: Task) -> PatternFamily:
+        if self.patterns is not None:
+            return self.patterns
+        return Stripes() if task is Task.SEGMENTATION else Stripes(phases=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +106,7 @@ class AutoregressiveRecipe(SyntheticRecipe):
     """
 
     name: ClassVar[str] = "autoregressive"
-    patterns: PatternFamily = field(default_factory=Autoregressive)
+    patterns: PatternFamily | None = field(default_factory=Autoregressive)
 
 
 @dataclass(frozen=True, kw_only=True)

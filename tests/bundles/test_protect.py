@@ -14,6 +14,7 @@ from PIL import Image
 
 from monai_unlearnable.perturbations import PatternFamily, Stripes
 from monai_unlearnable.release import Failure, VerifyReport, verify_release
+from monai_unlearnable.sources import Task
 from monai_unlearnable.workflows import (
     ErrorMinimizingRecipe,
     Recipe,
@@ -96,7 +97,7 @@ def assert_same(
 @pytest.mark.parametrize(("configs", "recipe"), METHODS, ids=NAMES)
 def test_defaults_are_those_of_the_recipe(configs: tuple[str, ...], recipe: Recipe) -> None:
     parser = make_workflow(*configs).parser
-    places = PLACES[recipe.name]
+    places, recipe = PLACES[recipe.name], recipe.for_task(Task.SINGLE_LABEL)
     of_masks = {one.name for one in fields(recipe) if one.name.startswith("dense_")}  # this bundle's labels are classes
     of_masks.add("region")
     left_out = {"networks", "kept_patterns", "kept_share", "block_size_px"} | {"faint_share"} - set(places)

@@ -55,6 +55,16 @@ def test_a_size_that_was_chosen_stays() -> None:
     assert isinstance(fitted, ErrorMinimizingRecipe) and fitted.surrogate_size_px == 24
 
 
+def test_stripes_have_one_phase_for_masks_and_two_for_labels_unless_patterns_are_chosen() -> None:
+    images = source([20, 26], dims=2)
+    two = SyntheticRecipe(patterns=Stripes(phases=2))
+    assert fit_recipe(SyntheticRecipe(), images) == SyntheticRecipe(patterns=Stripes(view_px=16))
+    assert fit_recipe(two, images) == SyntheticRecipe(patterns=Stripes(view_px=16, phases=2))
+    images.task = Task.SINGLE_LABEL
+    assert fit_recipe(SyntheticRecipe(), images) == SyntheticRecipe(patterns=Stripes(view_px=16, phases=2))
+    assert fit_recipe(SyntheticRecipe(patterns=Blocks()), images) == SyntheticRecipe(patterns=Blocks())
+
+
 def test_small_volumes_get_a_board_that_lies_alike_in_all_of_them() -> None:
     images = source([20, 26], dims=3)
     fitted = fit_recipe(ErrorMinimizingRecipe(), images)
