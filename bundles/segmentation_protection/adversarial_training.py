@@ -23,6 +23,7 @@ from reproduction import Experiment, main
 
 from monai_unlearnable.audit.adversaries import with_adversaries
 from monai_unlearnable.perturbations import Stripes
+from monai_unlearnable.surrogates import whole_volume_ways
 from monai_unlearnable.workflows import Recipe, SyntheticRecipe
 
 FOLDER = Path(__file__).parent
@@ -30,10 +31,12 @@ NAME = "adversarial_training"
 HALF_OF = (("8/255", "adversarial:4/255"), ("16/255", "adversarial:8/255"))
 FAINT_SHARE = 0.5
 """Of the background's pattern: what adversarial training at half of the radius leaves of both is still told apart."""
+ALONG_AXES = Stripes(along_axes=True)
 METHODS: tuple[tuple[str, Recipe], ...] = (
-    ("", replace(ERROR_MINIMIZING, faint_share=FAINT_SHARE)),
-    ("one phase", SyntheticRecipe(patterns=Stripes(), faint_share=FAINT_SHARE)),
-    ("two phases", SyntheticRecipe(patterns=Stripes(phases=2), faint_share=FAINT_SHARE)),
+    ("", ERROR_MINIMIZING),
+    ("along axes", replace(ERROR_MINIMIZING, start=ALONG_AXES, faint_share=FAINT_SHARE, dense_ways=whole_volume_ways)),
+    ("along axes", SyntheticRecipe(patterns=ALONG_AXES, faint_share=FAINT_SHARE)),
+    ("", SyntheticRecipe(faint_share=FAINT_SHARE)),
 )
 """What tells a method from others of its name, and how it is set up."""
 

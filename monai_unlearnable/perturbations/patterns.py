@@ -12,7 +12,14 @@ import torch
 from torch import Tensor
 
 from monai_unlearnable.errors import BudgetError
-from monai_unlearnable.perturbations.waves import LEAST_DISTANCE_SHARE, PHASES, apart, draw_waves, frequencies
+from monai_unlearnable.perturbations.waves import (
+    LEAST_DISTANCE_SHARE,
+    PHASES,
+    Frequency,
+    apart,
+    draw_waves,
+    frequencies,
+)
 from monai_unlearnable.types import Region
 
 __all__ = ["Blocks", "PatternFamily", "Stripes", "drawing_generator", "enlarged_positions", "require_distances"]
@@ -94,6 +101,9 @@ class Stripes(PatternFamily):
         view_px: the size that stripes are drawn at, to be enlarged with the image, where readers will not look at the
             stored one. None: stripes are drawn on the stored pixels.
         phases: how many phases a class has, 1 or 2; of two an image's id says which is its.
+        along_axes: of one phase, take waves of period 4 along each axis first, as of two. Adversarial training learns
+            them where networks look at the stored pixels, and learns none of period 8/3; but a reader who turns images
+            by right angles takes one for another.
 
     Example:
         >>> Stripes().signs(2, (4, 4), seed=1)[0].tolist()[0]
@@ -102,6 +112,7 @@ class Stripes(PatternFamily):
 
     view_px: int | None = None
     phases: int = 1
+    along_axes: bool = False
 
     def __post_init__(self) -> None:
         if self.phases not in (1, 2):
@@ -116,7 +127,7 @@ class Stripes(PatternFamily):
     ) -> Tensor:
         """Draw stripes; see :meth:`PatternFamily.signs`."""
         generator = drawing_generator("stripes", len(space), seed)
-        known = frequencies(count, len(space), detuned=self.phases > 1)
+        known = self._frequencies(count, len(space))
         order = torch.randperm(len(known), generator=generator)[:count].tolist()
         phases = torch.randint(0, len(PHASES), (count,), generator=generator)
         if self.phases > 1:
@@ -134,7 +145,10 @@ class Stripes(PatternFamily):
 
     def check(self, count: int) -> None:
         """Check that there are so many waves; see :meth:`PatternFamily.check`."""
-        frequencies(count, 2, detuned=self.phases > 1)
+        self._frequencies(count, 2)
+
+    def _frequencies(self, count: int, dimensions: int) -> tuple[Frequency, ...]:
+        return frequencies(count, dimensions, detuned=self.phases > 1, along_axes=self.along_axes)
 
     def seen_at(self, size_px: int | None) -> Stripes:
         """Return stripes that are drawn at half the size that readers will look at.
@@ -148,8 +162,10 @@ class Stripes(PatternFamily):
 
     def describe(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
-        phases = {} if self.phases == 1 else {"phases": self.phases}
-        return {"family": "stripes", "view_px": self.view_px, **phases}
+        more: dict[str, Any] = {} if self.phases == 1 else {"phases": self.phases}
+        if self.along_axes:
+            more["along_axes"] = True
+        return {"family": "stripes", "view_px": self.view_px, **more}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,7 +48,9 @@ def draw_waves(waves: Sequence[tuple[Frequency, float]], positions: Sequence[Ten
 
 
 @cache
-def frequencies(count: int, dimensions: int, *, detuned: bool = False) -> tuple[Frequency, ...]:
+def frequencies(
+    count: int, dimensions: int, *, detuned: bool = False, along_axes: bool = False
+) -> tuple[Frequency, ...]:
     """Return at least ``count`` frequencies; for a few, only those that networks learn soonest.
 
     Args:
@@ -57,14 +59,15 @@ def frequencies(count: int, dimensions: int, *, detuned: bool = False) -> tuple[
         detuned: waves of which no period is a whole number of pixels, so that each image shows them at every phase: a
             reader who takes means of two pixels, or JPEG's of eight, keeps as much of them whatever the phase that
             they begin with. Of period 4 they vanish at one phase of two.
+        along_axes: of the others, first those of period 4 along each axis.
 
     Raises:
         BudgetError: there are not so many.
     """
     chosen: list[Frequency] = []
     cycles: list[Tensor] = []
-    last = -1.0
-    known = _off_lattice(dimensions) if detuned else _on_lattice(dimensions)
+    last = -2.0
+    known = _off_lattice(dimensions) if detuned else _on_lattice(dimensions, along_axes=along_axes)
     cycle_px = _CYCLE_PX * 2 if detuned else _CYCLE_PX
     for rank, frequency in sorted(known):
         if rank > last and len(chosen) >= count:
@@ -91,9 +94,10 @@ def _half_lattice(dimensions: int, *, least: int = 4) -> Iterator[tuple[int, ...
             yield frequency
 
 
-def _on_lattice(dimensions: int) -> list[tuple[float, Frequency]]:
+def _on_lattice(dimensions: int, *, along_axes: bool) -> list[tuple[float, Frequency]]:
     """Return waves of whole sixteenths with their ranks."""
-    return [(_rank(one), one) for one in _half_lattice(dimensions)]
+    waves = _half_lattice(dimensions)
+    return [(-1 if along_axes and sum(map(abs, one)) == 4 == max(one) else _rank(one), one) for one in waves]
 
 
 def _off_lattice(dimensions: int) -> list[tuple[float, Frequency]]:
