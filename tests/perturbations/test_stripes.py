@@ -28,11 +28,15 @@ def shares_of_difference(patterns: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("space", [(16, 16), (64, 64), (32, 48), (16, 16, 16), (16, 32, 16)])
 @settings(deadline=None, max_examples=15)
-@given(count=st.integers(2, 14), seed=st.integers(0, 2**63), phases=st.sampled_from([1, 2]))
+@given(
+    count=st.integers(2, 14),
+    seed=st.integers(0, 2**63),
+    family=st.sampled_from([Stripes(), Stripes(phases=2), Stripes(along_axes=True)]),
+)
 def test_any_two_differ_in_a_third_to_two_thirds_of_the_pixels(
-    space: tuple[int, ...], count: int, seed: int, phases: int
+    space: tuple[int, ...], count: int, seed: int, family: Stripes
 ) -> None:
-    patterns = Stripes(phases=phases).signs(count, space, seed=seed, sample_id="x")
+    patterns = family.signs(count, space, seed=seed, sample_id="x")
     assert patterns.shape == (count, *space)
     assert set(patterns.unique().tolist()) == {-1.0, 1.0}
     assert float(shares_of_difference(patterns).min()) >= 0.3
@@ -49,6 +53,17 @@ def test_are_waves_of_one_frequency_by_fourier_transform(count: int, seed: int) 
         row, column = np.unravel_index(int(power.argmax()), power.shape)
         assert row % 2 == 0 and column % 2 == 0  # sixteenths of a cycle per pixel
         assert max(min(row, 32 - row), column) >= 8  # no period longer than four pixels along both axes
+
+
+@given(seed=st.integers(0, 2**63), dimensions=st.integers(2, 3))
+def test_along_the_axes_each_pattern_has_period_four_along_one_of_its_own(seed: int, dimensions: int) -> None:
+    axes = []
+    for pattern in Stripes(along_axes=True).signs(dimensions, (16,) * dimensions, seed=seed):
+        changing = [axis for axis in range(dimensions) if not torch.equal(pattern, pattern.roll(1, axis))]
+        (axis,) = changing
+        assert torch.equal(pattern.roll(2, axis), -pattern)
+        axes.append(axis)
+    assert sorted(axes) == list(range(dimensions))
 
 
 def test_a_seed_gives_the_same_stripes_and_another_seed_others() -> None:
@@ -226,6 +241,7 @@ def test_without_the_direction_that_tells_classes_apart_two_phases_are_not_linea
 def test_phases_are_checked_and_said_in_the_settings() -> None:
     assert Stripes().describe() == {"family": "stripes", "view_px": None}
     assert Stripes(phases=2).describe() == {"family": "stripes", "view_px": None, "phases": 2}
+    assert Stripes(along_axes=True).describe() == {"family": "stripes", "view_px": None, "along_axes": True}
     for phases in (0, 3, 4):
         with pytest.raises(BudgetError, match=f"phases={phases}: a class has 1 or 2 phases"):
             Stripes(phases=phases)
