@@ -29,12 +29,10 @@ from monai_unlearnable.workflows import Recipe, SyntheticRecipe
 FOLDER = Path(__file__).parent
 NAME = "adversarial_training"
 HALF_OF = (("8/255", "adversarial:4/255"), ("16/255", "adversarial:8/255"))
-FAINT_SHARE = 0.5
-"""Of the background's pattern: what adversarial training at half of the radius leaves of both is still told apart."""
 ALONG_AXES = Stripes(along_axes=True)
 METHODS: tuple[Recipe, ...] = (
-    SyntheticRecipe(patterns=ALONG_AXES, faint_share=FAINT_SHARE),
-    replace(ERROR_MINIMIZING, start=ALONG_AXES, faint_share=FAINT_SHARE, dense_ways=whole_volume_ways),
+    SyntheticRecipe(patterns=ALONG_AXES),
+    replace(ERROR_MINIMIZING, start=ALONG_AXES, dense_ways=whole_volume_ways),
 )
 UNSHIFTED = replace(VICTIM, name="unet, flips alone", shift=False)
 """Who shifts images as well learns the images under adversarial training, and not the stripes."""
