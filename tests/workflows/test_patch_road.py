@@ -61,13 +61,15 @@ def test_volumes_are_protected_patch_by_patch(name: str, volumes: Path, tmp_path
     report = swept(volumes, tmp_path, RECIPES[name])
     assert report.held and report.verification.images == len(SIZES)
     before, after = open_source(volumes), open_source(tmp_path / "release")
+    moved: list[set[bool]] = []
     for index in range(len(before)):
         delta = after.read(index).astype(int) - before.read(index)
         regions = patch_regions(delta.shape, largest_values=LARGEST)
         assert (len(regions) > 1) == (delta.size > LARGEST)
-        moved = {bool((np.abs(delta[one]) > 0).mean() > 0.2) for one in regions}
-        # A surrogate of two epochs may be so sure of a class that it gives none of its images a gradient.
-        assert moved == {True} or (name == "targeted" and before.labels[index] == 1), "no patch is left out"
+        moved.append({bool((np.abs(delta[one]) > 0).mean() > 0.2) for one in regions})
+    # A surrogate of two epochs may be so sure of an image of noise that it gives none of its patches a gradient.
+    sure = [{False}] if name == "targeted" else []
+    assert {True} in moved and all(one in [{True}, *sure] for one in moved), "no patch is left out"
     assert verify_release(tmp_path / "release", tmp_path / "ledger").held
     assert restore_release(tmp_path / "release", tmp_path / "ledger", tmp_path / "back").held
 
