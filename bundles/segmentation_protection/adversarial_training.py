@@ -30,10 +30,12 @@ FOLDER = Path(__file__).parent
 NAME = "adversarial_training"
 HALF_OF = (("8/255", "adversarial:4/255"), ("16/255", "adversarial:8/255"))
 ALONG_AXES = Stripes(along_axes=True)
-METHODS: tuple[Recipe, ...] = (
-    SyntheticRecipe(patterns=ALONG_AXES),
-    replace(ERROR_MINIMIZING, start=ALONG_AXES, dense_ways=whole_volume_ways),
+METHODS: tuple[tuple[str, Recipe], ...] = (
+    ("", SyntheticRecipe(patterns=ALONG_AXES)),
+    ("background half as strong", SyntheticRecipe(patterns=ALONG_AXES, faint_share=0.5)),
+    ("", replace(ERROR_MINIMIZING, start=ALONG_AXES, dense_ways=whole_volume_ways)),
 )
+"""What tells a method from others of its name, and how it is set up."""
 UNSHIFTED = replace(VICTIM, name="unet, flips alone", shift=False)
 """Who shifts images as well learns the images under adversarial training, and not the stripes."""
 
@@ -46,10 +48,10 @@ def experiments(big: bool, data: Path) -> Sequence[Experiment]:
             radius=radius,
             recipe=recipe,
             victims=with_adversaries([UNSHIFTED], (kind,), dense=True),
-            variant=NAME,
+            variant=", ".join(one for one in (variant, NAME) if one),
         )
         for radius, kind in HALF_OF
-        for recipe in METHODS
+        for variant, recipe in METHODS
     ]
 
 
