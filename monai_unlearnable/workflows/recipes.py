@@ -55,8 +55,7 @@ class SyntheticRecipe(Recipe):
 
     Attributes:
         patterns: what the patterns look like. None for stripes: of two phases, so that no direction takes them off;
-            where labels are masks, for which there is no such direction, of one phase, which networks learn under
-            adversarial training, too.
+            where labels are masks, for which there is no such direction, of one phase.
         faint_share: share of the radius that the faint class's pattern uses (see :meth:`RecipeContext.shares`).
     """
 
