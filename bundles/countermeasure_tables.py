@@ -170,8 +170,10 @@ def _counts(kind: str, kinds: Sequence[str]) -> bool:
 
 
 def _victims(one: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    named = ((str(victim["recipe"]["name"]).partition(", ")[2], victim) for victim in one["audit"]["recipes"])
-    return {kind or "none": victim for kind, victim in named}
+    names = [str(victim["recipe"]["name"]) for victim in one["audit"]["recipes"]]
+    plain = min(names, key=len)  # the others add their countermeasure to its name
+    kinds = [name.removeprefix(plain).removeprefix(", ") or "none" for name in names]
+    return dict(zip(kinds, one["audit"]["recipes"], strict=True))
 
 
 def _released(one: dict[str, Any], kind: str) -> str:

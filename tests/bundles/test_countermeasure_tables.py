@@ -136,3 +136,11 @@ def test_radii_are_in_order_and_shares_that_nobody_computed_are_left_out(tables:
 def test_a_share_that_only_another_method_has_is_not_computed(tables: Any) -> None:
     text = tables.tables([ONE, result("two", victim("", 0.46, 0.9))])
     assert "| the same, pretrained | | 87% (pretrained:all) | not computed |" in text
+
+
+def test_a_victims_own_name_may_have_a_comma(tables: Any) -> None:
+    one = result("one", victim("", 0.4, 0.9), victim("blur:1", 0.6, 0.8))
+    for other in one["audit"]["recipes"]:
+        other["recipe"]["name"] = other["recipe"]["name"].replace("net", "net, flips alone")
+    lines = tables.tables([one]).splitlines()
+    assert "| none | 0.900 | 0.400 |" in lines and "| blur:1 | 0.800 | 0.600 |" in lines
