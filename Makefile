@@ -85,6 +85,7 @@ reproduce: $(STAMP)  ## recompute the published figures (hours)
 	$(RUN) bundles/classification_protection/reproduce.py --data "$(DATA)"
 	$(RUN) bundles/classification_protection/countermeasures.py --data "$(DATA)"
 	$(RUN) bundles/segmentation_protection/countermeasures.py --data "$(DATA)"
+	$(RUN) bundles/segmentation_protection/adversarial_training.py --data "$(DATA)"
 
 clean:  ## remove .venv and everything generated
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
