@@ -13,7 +13,7 @@ from reproduction import Bundle, DataSet, Experiment, proof_line, splice, write_
 
 from monai_unlearnable.audit.suites import SUITES
 
-__all__ = ["KINDS", "SUITE", "against_countermeasures", "regained", "tables"]
+__all__ = ["KINDS", "SUITE", "against_countermeasures", "regained", "tables", "variant"]
 
 SUITE = "countermeasures"
 """How the variants of experiments end whose victims take countermeasures, and what the files of figures are called."""
@@ -94,11 +94,11 @@ def _table(rows: Sequence[dict[str, Any]], name: str) -> str:
     methods = [_method(one, name) for one in rows]
     lines = [f"| countermeasure | clean files | {' | '.join(methods)} |", "|" + "---|" * (len(methods) + 2)]
     victims = [_victims(one) for one in rows]
-    for kind in dict.fromkeys(kind for one in victims for kind in one):
+    tried = dict.fromkeys(kind for one in victims for kind in one)
+    for kind in tried:
         clean = next(one[kind] for one in victims if kind in one)["clean"]["mean"]
         released = [_released(one, kind) for one in rows]
         lines.append(f"| {kind} | {clean:.3f} | {' | '.join(released)} |")
-    tried = {kind for one in victims for kind in one}
     for title, kinds in _SUMMARIES:
         if any(_counts(kind, kinds) for kind in tried):
             lines.append(f"| {title} | | {' | '.join(_share(one, kinds) for one in rows)} |")
@@ -160,9 +160,14 @@ def _looks(rows: Sequence[dict[str, Any]]) -> list[tuple[str, Callable[[dict[str
     return [(title, look) for name, title, look in _EXTRAS if all(one["audit"].get(name) for one in rows)]
 
 
+def variant(words: str = "", name: str = SUITE) -> str:
+    """Return the variant of an experiment of these tables: what tells its method from others, and their name."""
+    return f"{words}, {name}" if words else name
+
+
 def _method(one: dict[str, Any], name: str) -> str:
-    variant = one["variant"].removesuffix(name).removesuffix(", ")
-    return f"{one['method']}, {variant}" if variant else str(one["method"])
+    words = one["variant"].removesuffix(name).removesuffix(", ")
+    return f"{one['method']}, {words}" if words else str(one["method"])
 
 
 def _counts(kind: str, kinds: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the bundles share how figures are made
-from countermeasure_tables import KINDS, SUITE, against_countermeasures
+from countermeasure_tables import KINDS, against_countermeasures, variant
 from data_sets import DATA_SETS
 from reproduction import Experiment, main
 
@@ -75,10 +75,10 @@ def experiments(big: bool, data: Path) -> list[Experiment]:
     """Return every method on every data set; ``big`` makes no difference."""
     rows = []
     for dataset in EPOCHS:
-        for variant, recipe in METHODS:
+        for words, recipe in METHODS:
             if dataset != "breastmnist" and isinstance(recipe, TargetedAdversarialRecipe):
                 recipe = replace(recipe, surrogate_epochs=10)
-            rows.append((dataset, "8/255", variant, recipe))
+            rows.append((dataset, "8/255", words, recipe))
     rows += [("breastmnist", radius, "", TWO_PHASES) for radius in OTHER_RADII]
     return [
         Experiment(
@@ -86,10 +86,10 @@ def experiments(big: bool, data: Path) -> list[Experiment]:
             radius=radius,
             recipe=recipe,
             victims=victims(dataset, data),
-            variant=", ".join(one for one in (variant, SUITE) if one),
+            variant=variant(words),
             extras=tuple(Extra),
         )
-        for dataset, radius, variant, recipe in rows
+        for dataset, radius, words, recipe in rows
     ]
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the bundles share how figures are made
-from countermeasure_tables import against_countermeasures
+from countermeasure_tables import against_countermeasures, variant
 from countermeasures import VICTIM
 from data_sets import DATA_SETS
 from reproduce import ERROR_MINIMIZING
@@ -48,10 +48,10 @@ def experiments(big: bool, data: Path) -> Sequence[Experiment]:
             radius=radius,
             recipe=recipe,
             victims=with_adversaries([UNSHIFTED], (kind,), dense=True),
-            variant=", ".join(one for one in (variant, NAME) if one),
+            variant=variant(words, NAME),
         )
         for radius, kind in HALF_OF
-        for variant, recipe in METHODS
+        for words, recipe in METHODS
     ]
 
 

@@ -8,12 +8,11 @@ Every step that is finished is kept, so a stopped run goes on where it was:
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the bundles share how figures are made
-from countermeasure_tables import KINDS, SUITE, against_countermeasures
+from countermeasure_tables import KINDS, against_countermeasures, variant
 from data_sets import DATA_SETS
 from reproduce import ERROR_MINIMIZING, GENERATOR, ONE_PHASE, UNET
 from reproduction import Experiment, main
@@ -34,21 +33,21 @@ FOLDER = Path(__file__).parent
 VICTIM = replace(UNET, name="unet", epochs=6, image_size_px=64)
 """Adversarial training of it takes minutes where that of the one that looks at 128 pixels takes half an hour."""
 ROBUST = RobustErrorMinimizingRecipe(surrogate_epochs=2, steps=8, min_rounds=2, max_rounds=6)
-TWO_PHASES = SyntheticRecipe(patterns=Stripes(phases=2))
-METHODS: tuple[Recipe, ...] = (
-    ONE_PHASE,
-    TWO_PHASES,
-    AutoregressiveRecipe(),
-    ERROR_MINIMIZING,
-    ROBUST,
-    GENERATOR,
+METHODS: tuple[tuple[str, Recipe], ...] = (
+    ("", ONE_PHASE),
+    ("two phases", SyntheticRecipe(patterns=Stripes(phases=2))),
+    ("", AutoregressiveRecipe()),
+    ("", ERROR_MINIMIZING),
+    ("", ROBUST),
+    ("", GENERATOR),
 )
+"""What tells a method from others of its name, and how it is set up."""
 
 
-def victims(data: Path, kinds: Sequence[str]) -> tuple[VictimRecipe, ...]:
+def victims(data: Path) -> tuple[VictimRecipe, ...]:
     """Return a U-Net under every countermeasure; pretrained ones have learnt pictures that nobody releases."""
     other = Pretraining(source=data / "kvasir_seg", labels=FOLDER / "other_images.csv")
-    return with_adversaries([VICTIM], kinds, dense=True, other=other)
+    return with_adversaries([VICTIM], KINDS, dense=True, other=other)
 
 
 def experiments(big: bool, data: Path) -> list[Experiment]:
@@ -58,11 +57,11 @@ def experiments(big: bool, data: Path) -> list[Experiment]:
             dataset="kvasir",
             radius="8/255",
             recipe=recipe,
-            victims=victims(data, KINDS),
-            variant=f"two phases, {SUITE}" if recipe is TWO_PHASES else SUITE,
+            victims=victims(data),
+            variant=variant(words),
             extras=(Extra.AUTHORISED_USE,),
         )
-        for recipe in METHODS
+        for words, recipe in METHODS
     ]
 
 

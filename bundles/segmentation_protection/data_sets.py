@@ -22,7 +22,16 @@ _AT_LEAST_HALF = 127
 
 def prepare_kvasir(data: Path, work: Path) -> DataSet:
     """Copy images and masks into a folder for the protection and one for the test."""
-    root = work / "kvasir"
+    return _prepared(data, work / "kvasir", shutil.copyfile)
+
+
+def prepare_small_kvasir(data: Path, work: Path) -> DataSet:
+    """Write images (by area means) and masks (the nearest pixel's) of 64 pixels a side: as networks look at them."""
+    return _prepared(data, work / "kvasir_64px", _shrink)
+
+
+def _prepared(data: Path, root: Path, write: Callable[[Path, Path], object]) -> DataSet:
+    """Write every image and mask from its source to its place, unless that was done."""
     if not (root / "complete").exists():
         shutil.rmtree(root, ignore_errors=True)
         for part, numbers in (("train", PROTECTED), ("test", TESTED)):
@@ -30,26 +39,13 @@ def prepare_kvasir(data: Path, work: Path) -> DataSet:
                 (root / part / kind).mkdir(parents=True)
                 for number in numbers:
                     name = f"{stem}_{number:04d}.jpg"
-                    shutil.copyfile(data / "kvasir_seg" / kind / name, root / part / kind / name)
-        (root / "complete").touch()
-    return DataSet(clean=root / "train", test=root / "test")
-
-
-def prepare_small_kvasir(data: Path, work: Path) -> DataSet:
-    """Write images (by area means) and masks (the nearest pixel's) of 64 pixels a side: as networks look at them."""
-    prepare_kvasir(data, work)
-    root = work / "kvasir_64px"
-    if not (root / "complete").exists():
-        shutil.rmtree(root, ignore_errors=True)
-        for source in sorted(work.glob("kvasir/*/*/*.jpg")):
-            target = root / source.relative_to(work / "kvasir").with_suffix(".png")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _shrink(source, target)
+                    write(data / "kvasir_seg" / kind / name, root / part / kind / name)
         (root / "complete").touch()
     return DataSet(clean=root / "train", test=root / "test")
 
 
 def _shrink(source: Path, target: Path) -> None:
+    target = target.with_suffix(".png")
     with Image.open(source) as stored:
         if source.parent.name == "images":
             stored.convert("RGB").resize((SMALL_PX, SMALL_PX), Image.Resampling.BOX).save(target)

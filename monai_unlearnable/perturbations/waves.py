@@ -66,7 +66,7 @@ def frequencies(
     """
     chosen: list[Frequency] = []
     cycles: list[Tensor] = []
-    last = -2.0
+    last = -math.inf
     known = _off_lattice(dimensions) if detuned else _on_lattice(dimensions, along_axes=along_axes)
     cycle_px = _CYCLE_PX * 2 if detuned else _CYCLE_PX
     for rank, frequency in sorted(known):
