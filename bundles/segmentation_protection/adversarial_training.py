@@ -23,7 +23,7 @@ from reproduction import Experiment, main
 
 from monai_unlearnable.audit.adversaries import with_adversaries
 from monai_unlearnable.perturbations import Stripes
-from monai_unlearnable.surrogates import whole_volume_ways
+from monai_unlearnable.surrogates import whole_ways
 from monai_unlearnable.workflows import Recipe, SyntheticRecipe
 
 FOLDER = Path(__file__).parent
@@ -33,7 +33,7 @@ ALONG_AXES = Stripes(along_axes=True)
 METHODS: tuple[tuple[str, Recipe], ...] = (
     ("", SyntheticRecipe(patterns=ALONG_AXES)),
     ("background half as strong", SyntheticRecipe(patterns=ALONG_AXES, faint_share=0.5)),
-    ("", replace(ERROR_MINIMIZING, start=ALONG_AXES, dense_ways=whole_volume_ways)),
+    ("", replace(ERROR_MINIMIZING, start=ALONG_AXES, dense_ways=whole_ways)),
 )
 """What tells a method from others of its name, and how it is set up."""
 UNSHIFTED = replace(VICTIM, name="unet, flips alone", shift=False)

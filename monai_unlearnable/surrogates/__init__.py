@@ -9,7 +9,7 @@ from monai_unlearnable.surrogates.stand_ins import (
     usual_countermeasures,
 )
 from monai_unlearnable.surrogates.surrogate import Surrogate
-from monai_unlearnable.surrogates.ways import ReaderWays, usual_ways, whole_volume_ways
+from monai_unlearnable.surrogates.ways import ReaderWays, usual_ways, whole_ways
 
 __all__ = [
     "CentreCrop",
@@ -25,5 +25,5 @@ __all__ = [
     "jpeg_stand_in",
     "usual_countermeasures",
     "usual_ways",
-    "whole_volume_ways",
+    "whole_ways",
 ]

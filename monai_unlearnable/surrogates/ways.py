@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from monai_unlearnable.types import Logits
 
-__all__ = ["ReaderWays", "usual_ways", "whole_volume_ways"]
+__all__ = ["ReaderWays", "usual_ways", "whole_ways"]
 
 _KEY = "image"
 
@@ -100,21 +100,24 @@ def usual_ways(*, spatial_dims: int) -> Compose:
         ]
     )
     crop = RandScaleCropd(_KEY, roi_scale=0.75, max_roi_scale=1.0, random_center=True, random_size=True)
-    window = [RandScaleIntensityd(_KEY, factors=0.2, prob=0.5)] if spatial_dims == 3 else []
-    return Compose([*flips, crop, sizes, *window])
+    return Compose([*flips, crop, sizes, *_windowed(spatial_dims)])
 
 
-def whole_volume_ways(*, spatial_dims: int) -> Compose:
-    """Return how readers load small volumes that they see whole: flipped along the last axis, and windowed.
+def whole_ways(*, spatial_dims: int) -> Compose:
+    """Return how readers load small images that they see whole: flipped along the last axis, and volumes windowed.
 
     What is cropped, shifted or resampled at random keeps no pattern of single voxels, and of the patterns that a radius
-    of a few percent allows in a volume no other is learnt before the structures are.
+    of a few percent allows in a small image no other is learnt before the structures are.
 
     Args:
-        spatial_dims: 3.
+        spatial_dims: 2 for pictures, 3 for volumes.
     """
-    window = RandScaleIntensityd(_KEY, factors=0.2, prob=0.5)
-    return Compose([RandFlipd(_KEY, prob=0.5, spatial_axis=-1), window])
+    return Compose([RandFlipd(_KEY, prob=0.5, spatial_axis=-1), *_windowed(spatial_dims)])
+
+
+def _windowed(spatial_dims: int) -> list[RandScaleIntensityd]:
+    """Volumes have no window of their own, as pictures do, and readers choose one."""
+    return [RandScaleIntensityd(_KEY, factors=0.2, prob=0.5)] if spatial_dims == 3 else []
 
 
 def _inverse(chain: Compose, values: Tensor, drawn: Tensor) -> Tensor:

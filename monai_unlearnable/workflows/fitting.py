@@ -22,7 +22,8 @@ def fit_recipe(recipe: Recipe, images: Source) -> Recipe:
 
     That is where they have several sizes, or are larger than 128 pixels.
     Deltas stay on the native grid: the surrogate's resampling is part of it and differentiable. Small volumes with
-    masks are not resampled (:func:`stays_on_its_grid`).
+    masks are not resampled (:func:`stays_on_its_grid`). Small images with masks are seen whole: random crops and zooms
+    leave nothing of patterns of single voxels.
 
     Raises:
         SourceError: images of different numbers of channels, pictures beside volumes, or class-wise deltas for images
@@ -47,7 +48,8 @@ def fit_recipe(recipe: Recipe, images: Source) -> Recipe:
     recipe = recipe.for_task(images.task)
     if stays_on_its_grid(images):
         return recipe.seen_at(None).of_small_volumes()
-    return recipe.seen_at(common_size_px(images))
+    fitted = recipe.seen_at(size_px := common_size_px(images))
+    return fitted.of_small_pictures() if size_px is None and images.task is Task.SEGMENTATION else fitted
 
 
 def stays_on_its_grid(*sources: Source) -> bool:

@@ -42,7 +42,7 @@ from monai_unlearnable.surrogates import (
     ResampleTo,
     Surrogate,
     usual_ways,
-    whole_volume_ways,
+    whole_ways,
 )
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext, objective_for
 from monai_unlearnable.workflows.plain_recipe import NetworkFactory, Recipe
@@ -73,8 +73,8 @@ class SurrogateRecipe(Recipe):
         surrogate_batch_size: images in a surrogate step.
         dense_batch_size: the same of images with masks, of which each says more.
         dense_ways: the ways in which readers may load images with masks: builds a MONAI chain from ``spatial_dims``.
-            Surrogates are trained, and deltas computed, in expectation over them; of small volumes the usual ways
-            become :func:`~monai_unlearnable.surrogates.whole_volume_ways`. None for the preprocessing alone.
+            Surrogates are trained, and deltas computed, in expectation over them; of small images the usual ways
+            become :func:`~monai_unlearnable.surrogates.whole_ways`. None for the preprocessing alone.
         kept_patterns: patterns of the classes that keep a share of the radius, for the method to have the rest; None
             for the method alone.
         kept_share: that share.
@@ -122,13 +122,18 @@ class SurrogateRecipe(Recipe):
                     f"of {self.block_size_px} its delta would be the same everywhere. Take smaller blocks."
                 )
 
-    def of_small_volumes(self) -> SurrogateRecipe:
-        """Let the surrogate see volumes whole, unless it resamples them; see :meth:`Recipe.of_small_volumes`."""
+    def of_small_pictures(self) -> SurrogateRecipe:
+        """Let the surrogate see pictures whole, unless it resamples them; see :meth:`Recipe.of_small_pictures`."""
         if self.surrogate_size_px is not None:
             return self
-        ways = whole_volume_ways if self.dense_ways is usual_ways else self.dense_ways
-        kept = None if self.kept_patterns is None else patterns_of_small_volumes(self.kept_patterns)
-        return replace(self, dense_ways=ways, kept_patterns=kept)
+        return replace(self, dense_ways=whole_ways if self.dense_ways is usual_ways else self.dense_ways)
+
+    def of_small_volumes(self) -> SurrogateRecipe:
+        """Let the surrogate see volumes whole, unless it resamples them; see :meth:`Recipe.of_small_volumes`."""
+        fitted = self.of_small_pictures()
+        if self.surrogate_size_px is not None or self.kept_patterns is None:
+            return fitted
+        return replace(fitted, kept_patterns=patterns_of_small_volumes(self.kept_patterns))
 
     @abstractmethod
     def perturbation(

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,15 @@ def test_same_seed_gives_the_files_of_the_recipe(name: str, region: str | None, 
     protect(source, output=tmp_path / "package", ledger=tmp_path / "other", recipe=recipe, seed=2**40 + 7)
     assert contents(tmp_path / "bundle") == contents(tmp_path / "package")
     assert verify_release(tmp_path / "bundle", tmp_path / "ledger").held
+
+
+def test_small_pictures_of_one_size_are_seen_whole(tmp_path: Path) -> None:
+    source = pictures(tmp_path / "source", sizes=[(40, 36)] * 4)
+    places = {"dataset": source, "output": tmp_path / "bundle", "ledger": tmp_path / "ledger", "seed": 9}
+    run_bundle("protect", bundle=BUNDLE, **places, **VOLUME_CASES["voxel by voxel"][2])
+    for name, recipe in (("package", WHOLE), ("usual", replace(WHOLE, dense_ways=partial(usual_ways)))):
+        protect(source, output=tmp_path / name, ledger=tmp_path / f"{name} ledger", recipe=recipe, seed=9)
+    assert contents(tmp_path / "bundle") == contents(tmp_path / "package") != contents(tmp_path / "usual")
 
 
 def _own_ways(*, spatial_dims: int) -> Compose:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from monai_unlearnable.budgets import LinfBudget
 from monai_unlearnable.perturbations import DenseObjective, ErrorMinimizing, PerturbationBatch
-from monai_unlearnable.surrogates import IntensityWindow, NetworkEnsemble, ReaderWays, Surrogate, usual_ways
+from monai_unlearnable.surrogates import IntensityWindow, NetworkEnsemble, ReaderWays, Surrogate, usual_ways, whole_ways
 from tests.contracts.toys import whole_images
 
 SHAPES = [(2, 3, 24, 30), (2, 1, 14, 12, 16)]
@@ -69,6 +69,21 @@ def test_usual_ways_show_several_sizes_and_give_logits_in_place(shape: tuple[int
     assert len({one.shape for one in eye.seen}) > 5
     assert max(lost) > 0.1
     assert max(lost) <= 1 - 0.7 ** (len(shape) - 2)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=["pictures", "volumes"])
+def test_whole_ways_flip_and_leave_every_voxel_at_its_size(shape: tuple[int, ...]) -> None:
+    image, eye = torch.rand(shape), Eye()
+    ways = ReaderWays(whole_ways(spatial_dims=len(shape) - 2))
+    for _ in range(12):
+        logits = ways(image, eye)
+        assert not logits.isnan().any()
+        assert (eye.seen[-1].shape, logits.shape) == (image.shape, image.shape)
+    flipped = [torch.allclose(seen / seen.max(), image.flip(-1) / image.max()) for seen in eye.seen]
+    as_they_are = [torch.allclose(seen / seen.max(), image / image.max()) for seen in eye.seen]
+    assert 0 < sum(flipped) < 12 and sum(flipped) + sum(as_they_are) == 12
+    levels = {round(float(seen.max()), 5) for seen in eye.seen}
+    assert len(levels) == 1 if len(shape) == 4 else len(levels) > 3, "volumes are windowed"
 
 
 def test_every_reader_transform_of_monai_lets_the_gradient_through() -> None:

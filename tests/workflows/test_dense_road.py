@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,11 +38,14 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def pictures(folder: Path) -> Path:
-    """Write colour pictures of three sizes with a disc, and its masks as JPEG."""
+SIZES = ((40, 36), (40, 36), (33, 50), (40, 36), (33, 50), (24, 24))
+
+
+def pictures(folder: Path, *, sizes: Sequence[tuple[int, int]] = SIZES) -> Path:
+    """Write colour pictures of these sizes with a disc, and its masks as JPEG."""
     for name in ("images", "masks"):
         (folder / name).mkdir(parents=True)
-    for number, (height, width) in enumerate([(40, 36), (40, 36), (33, 50), (40, 36), (33, 50), (24, 24)]):
+    for number, (height, width) in enumerate(sizes):
         random = np.random.default_rng(number)
         rows, columns = np.mgrid[:height, :width]
         disc = (rows - height * 0.5) ** 2 + (columns - width * 0.4) ** 2 < 64 + 8 * number

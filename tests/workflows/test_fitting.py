@@ -9,7 +9,7 @@ import pytest
 
 from monai_unlearnable.perturbations import Blocks, Checks, Stripes
 from monai_unlearnable.sources import Task
-from monai_unlearnable.surrogates import usual_ways, whole_volume_ways
+from monai_unlearnable.surrogates import usual_ways, whole_ways
 from monai_unlearnable.workflows import (
     ErrorMinimizingRecipe,
     GeneratorRecipe,
@@ -42,6 +42,25 @@ def test_small_volumes_with_masks_are_looked_at_voxel_by_voxel(
         assert fitted.surrogate_size_px == expected
 
 
+def test_small_pictures_with_masks_are_seen_whole_and_keep_their_stripes() -> None:
+    images, larger = source([64], dims=2), source([136], dims=2)
+    assert fit_recipe(ErrorMinimizingRecipe(), images) == ErrorMinimizingRecipe(dense_ways=whole_ways)
+    kept = ErrorMinimizingRecipe(kept_patterns=Stripes())
+    assert fit_recipe(kept, images) == replace(kept, dense_ways=whole_ways)
+    assert fit_recipe(TargetedAdversarialRecipe(), images) == TargetedAdversarialRecipe(dense_ways=whole_ways)
+    chosen: list[Recipe] = [
+        ErrorMinimizingRecipe(dense_ways=None),
+        ErrorMinimizingRecipe(dense_ways=partial(usual_ways)),
+        ErrorMinimizingRecipe(surrogate_size_px=32, start=Stripes(view_px=8)),
+        GeneratorRecipe(),
+    ]
+    assert [fit_recipe(one, images) for one in chosen] == chosen
+    fitted = fit_recipe(ErrorMinimizingRecipe(), larger)
+    assert isinstance(fitted, ErrorMinimizingRecipe) and fitted.dense_ways is usual_ways
+    images.task = Task.SINGLE_LABEL
+    assert fit_recipe(ErrorMinimizingRecipe(), images) == ErrorMinimizingRecipe()
+
+
 def test_volumes_with_one_label_each_are_brought_to_one_size() -> None:
     images = source([20, 26], dims=3)
     images.task = Task.SINGLE_LABEL
@@ -68,9 +87,9 @@ def test_stripes_have_one_phase_for_masks_and_two_for_labels_unless_patterns_are
 def test_small_volumes_get_a_board_that_lies_alike_in_all_of_them() -> None:
     images = source([20, 26], dims=3)
     fitted = fit_recipe(ErrorMinimizingRecipe(), images)
-    assert fitted == ErrorMinimizingRecipe(start=Checks(), dense_ways=whole_volume_ways)
+    assert fitted == ErrorMinimizingRecipe(start=Checks(), dense_ways=whole_ways)
     assert fit_recipe(SyntheticRecipe(), images) == SyntheticRecipe(patterns=Checks())
-    assert fit_recipe(TargetedAdversarialRecipe(), images) == TargetedAdversarialRecipe(dense_ways=whole_volume_ways)
+    assert fit_recipe(TargetedAdversarialRecipe(), images) == TargetedAdversarialRecipe(dense_ways=whole_ways)
     generator = fit_recipe(GeneratorRecipe(), images)
     assert generator == GeneratorRecipe(shift_share=0.0)
     facts = ImageFacts.of(images, window_levels=None)
