@@ -73,11 +73,11 @@ example:
   monai-unlearnable audit release --clean breastmnist.npz --output report --seeds 3
 """
 _PERTURBATIONS = (
+    "synthetic",
     "error_minimizing",
     "robust_error_minimizing",
     "linear_error_minimizing",
     "targeted_adversarial",
-    "synthetic",
     "autoregressive",
     "generator",
 )

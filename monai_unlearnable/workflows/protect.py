@@ -14,7 +14,7 @@ from monai_unlearnable.release import ReleaseOptions
 from monai_unlearnable.sources import OnError, Progress, open_source
 from monai_unlearnable.workflows.fitting import fit_recipe
 from monai_unlearnable.workflows.folders import check_folders
-from monai_unlearnable.workflows.recipes import ErrorMinimizingRecipe, Recipe
+from monai_unlearnable.workflows.recipes import Recipe, SyntheticRecipe
 from monai_unlearnable.workflows.report import ProtectReport
 from monai_unlearnable.workflows.run import ProtectionRun
 
@@ -55,7 +55,7 @@ def protect(
             and the ledger say why.
         allow_empty_masks: take masks that show nothing but background, as those of healthy people.
         options: how files are released: neutral names, DICOM options.
-        recipe: method and settings; error-minimizing by default.
+        recipe: method and settings; synthetic by default, of which readers with countermeasures regain least.
         radius: ``8/255``, ``'8 levels'``, ``'10 HU'``; a fraction is of the full scale of 8-bit images, and of the
             robust range of each deeper one; HU count by each image's own rescale.
         norm: :class:`LinfBudget` or :class:`L2Budget`.
@@ -90,7 +90,7 @@ def protect(
         allow_empty_masks=allow_empty_masks,
         progress=None if progress is None else progress("checking"),
     )
-    recipe = fit_recipe(ErrorMinimizingRecipe() if recipe is None else recipe, images)
+    recipe = fit_recipe(SyntheticRecipe() if recipe is None else recipe, images)
     with ProtectionRun(
         images,
         output=output,

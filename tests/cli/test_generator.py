@@ -61,7 +61,7 @@ def _refused(answer: Answer, code: int, *texts: str) -> None:
 
 def test_refuses_what_does_not_go_together(finished: Path, command: Command) -> None:
     places = ("protect", "images", "--output", "release2", "--ledger", "ledger2")
-    _refused(command(*places, "--generator", "ledger"), 2, "--generator: error_minimizing has none; it goes with")
+    _refused(command(*places, "--generator", "ledger"), 2, "--generator: synthetic has none; it goes with")
     _refused(command(*places, *GENERATOR, "--generator", "absent"), 2, "absent: there is no such file or folder")
     _refused(command(*places, *GENERATOR, "--class-wise"), 2, "--class-wise: a generator looks at each image")
     _refused(command(*places, *GENERATOR, "--region", "salient"), 2, "--region: salient voxels are those that")

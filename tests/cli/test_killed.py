@@ -33,13 +33,15 @@ class Places:
     def ledger(self) -> Path:
         return self.root / self.name / "ledger"
 
-    def words(self, *more: str, source: str = "images", seed: str | None = "5") -> list[str]:
+    def words(
+        self, *more: str, source: str = "images", seed: str | None = "5", method: str = "error_minimizing"
+    ) -> list[str]:
         seeds = [] if seed is None else ["--seed", seed]
         places = ["--output", str(self.release), "--ledger", str(self.ledger)]
-        return ["protect", str(self.root / source), *places, *seeds, *more]
+        return ["protect", str(self.root / source), *places, *seeds, "--perturbation", method, *more]
 
     def synthetic_words(self) -> list[str]:
-        return self.words("--perturbation", "synthetic", source="set.npz", seed=None)
+        return self.words(source="set.npz", seed=None, method="synthetic")
 
 
 def _run(runs: list[dict[str, Any]], root: Path) -> list[dict[str, Any]]:

@@ -9,10 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
+from monai_unlearnable.perturbations import Stripes
 from monai_unlearnable.sources import open_source
 from monai_unlearnable.verbs.options import build_parser
 from monai_unlearnable.verbs.protect import choose_recipe
-from monai_unlearnable.workflows import ErrorMinimizingRecipe, TargetedAdversarialRecipe
+from monai_unlearnable.workflows import ErrorMinimizingRecipe, SyntheticRecipe, TargetedAdversarialRecipe, protect
 from tests.cli.running import Command, contents, write_pictures
 from tests.small_data import class_images
 from tests.sources.files import rgb16_png
@@ -144,8 +145,16 @@ def test_threads_are_torchs_own_unless_given(synthetic: Command) -> None:
     assert torch.get_num_threads() == 2
 
 
+def test_stripes_are_the_default_of_the_command_and_of_the_call(command: Command, tmp_path: Path) -> None:
+    seed, stripes = 2**50, SyntheticRecipe(patterns=Stripes(phases=2))
+    assert command("protect", "images", *PLACES, "--seed", str(seed)).code == 0
+    protect("images", output=tmp_path / "called", ledger=tmp_path / "ledger2", seed=seed)
+    protect("images", output=tmp_path / "chosen", ledger=tmp_path / "ledger3", recipe=stripes, seed=seed)
+    assert contents(tmp_path / "release") == contents(tmp_path / "called") == contents(tmp_path / "chosen")
+
+
 def test_class_wise_error_minimizing_follows_the_literature(command: Command) -> None:
-    words = ["protect", "images", *PLACES, "--class-wise"]
+    words = ["protect", "images", *PLACES, "--class-wise", "--perturbation", "error_minimizing"]
     recipe = choose_recipe(build_parser().parse_args(words), build_parser())
     assert recipe == ErrorMinimizingRecipe(class_wise=True, steps=1, stop_error=0.1, max_rounds=30)
     report = command(*words, "--surrogate-size-px", "12", "--json").json
