@@ -15,7 +15,7 @@ from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources import Task
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(count=st.integers(2, 30), classes=st.integers(2, 5), seed=st.integers(0, 1000))
 def test_single_labels_are_compared_image_by_image(count: int, classes: int, seed: int) -> None:
     random = np.random.default_rng(seed)

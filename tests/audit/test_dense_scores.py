@@ -77,7 +77,7 @@ def _hausdorff95(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     return max(float(np.percentile(distances.min(axis=axis), 95)) for axis in (0, 1))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 10_000),
     classes=st.integers(2, 4),

@@ -113,7 +113,7 @@ def test_the_same_seed_sees_the_same_and_leaves_the_generator_alone() -> None:
     assert detect(views, seeds=(3,)) == first
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(space=st.lists(st.integers(1, 9), min_size=2, max_size=3), seed=st.integers(0, 99))
 def test_fine_detail_is_what_the_mean_around_leaves(space: list[int], seed: int) -> None:
     images = np.random.default_rng(seed).normal(size=(2, 1, *space))

@@ -32,7 +32,7 @@ def test_labels_are_the_masks(shape: tuple[int, ...]) -> None:
     assert (loaded.class_count, loaded.spatial_dims) == (3, len(shape))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rows=st.integers(4, 40), columns=st.integers(4, 40), size_px=st.integers(4, 40), seed=st.integers(0, 99))
 def test_masks_take_the_pixel_whose_centre_is_nearest(rows: int, columns: int, size_px: int, seed: int) -> None:
     mask = np.random.default_rng(seed).integers(0, 200, size=(rows, columns))
@@ -119,7 +119,7 @@ def test_augmentation_moves_image_and_mask_together(dims: int) -> None:
     assert torch.equal(((batch["image"][:, 0] * 0.5 + 0.5) * 255).round().long(), batch["label"])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 1000), shape=st.sampled_from([(1, 1), (5, 7), (3, 4, 5)]))
 def test_packed_maps_come_back(seed: int, shape: tuple[int, ...]) -> None:
     classes = np.random.default_rng(seed).integers(0, 256, size=shape).astype(np.uint8)

@@ -15,7 +15,7 @@ from monai_unlearnable.audit.membership import Membership, MembershipRun, Told, 
 from monai_unlearnable.sources import Task
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     members=st.lists(st.integers(0, 5), min_size=1, max_size=20),
     others=st.lists(st.integers(0, 5), min_size=1, max_size=20),

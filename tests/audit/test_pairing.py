@@ -27,7 +27,7 @@ def test_an_ambiguous_name_is_no_pair() -> None:
     assert match_samples(["a/1.jpeg.png", "a/1.bmp.png"], ["a/1.jpeg", "a/1.bmp"]) == ((0, 0), (1, 1))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(counts=st.lists(st.integers(0, 30), min_size=1, max_size=4), seed=st.integers(0, 1000))
 def test_a_fifth_of_each_class_is_held_out_whatever_the_order(counts: list[int], seed: int) -> None:
     labels = np.repeat(np.arange(len(counts)), counts)

@@ -12,7 +12,7 @@ from monai_unlearnable.errors import SourceError
 from monai_unlearnable.sources import Task
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), classes=st.integers(2, 5), count=st.integers(2, 40))
 def test_accuracies_are_those_of_scikit_learn(seed: int, classes: int, count: int) -> None:
     generator = np.random.default_rng(seed)
@@ -27,7 +27,7 @@ def test_accuracies_are_those_of_scikit_learn(seed: int, classes: int, count: in
         assert balanced_accuracy(*ours) == pytest.approx(balanced_accuracy_score(labels, predicted))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), with_ties=st.booleans())
 def test_macro_auroc_is_that_of_scikit_learn(seed: int, with_ties: bool) -> None:
     generator = np.random.default_rng(seed)

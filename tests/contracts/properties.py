@@ -7,7 +7,6 @@ from hypothesis import HealthCheck, settings
 # A contract's methods run in several subclasses, and under the fixtures of tests/conftest.py.
 PROPERTY = settings(
     max_examples=25,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.differing_executors, HealthCheck.function_scoped_fixture],

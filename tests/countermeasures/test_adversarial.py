@@ -55,7 +55,7 @@ def test_steps_are_those_of_a_slow_implementation(norm: str, space: tuple[int, .
         np.testing.assert_allclose(found[number], expected, atol=1e-6)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     norm=st.sampled_from(["linf", "l2"]),
     radius=st.floats(0.01, 3),

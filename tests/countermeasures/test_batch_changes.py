@@ -136,7 +136,7 @@ def test_a_hidden_box_is_one_box_of_its_size_and_the_rest_stays(dimensions: int)
 
 
 @given(seed=st.integers(0, 10**6), alpha=st.floats(0.2, 4))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_swapped_boxes_share_the_label_by_pixels(seed: int, alpha: float) -> None:
     labels = torch.tensor([0, 1, 2, 1])
     images = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 1, 9, 14)
@@ -150,7 +150,7 @@ def test_swapped_boxes_share_the_label_by_pixels(seed: int, alpha: float) -> Non
 
 
 @given(seed=st.integers(0, 10**6), alpha=st.floats(0.2, 4))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_mixed_images_and_labels_have_the_same_shares(seed: int, alpha: float) -> None:
     images = torch.eye(4)[:, :, None, None].expand(4, 4, 5, 6)
     found, shares = call(ImagesMixed(alpha=alpha), images, torch.arange(4), seed=seed, classes=4)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from monai.data import MetaTensor
@@ -111,7 +111,6 @@ def test_colours_are_subsampled_unless_told_otherwise() -> None:
     assert np.abs(whole - image).mean() < np.abs(halved - image).mean() / 3
 
 
-@settings(deadline=None)
 @given(image=BYTES, bits=st.integers(1, 7))
 def test_bits_are_the_nearest_of_the_coarser_scale(image: NDArray[np.uint8], bits: int) -> None:
     scale = [round(255 * step / (2**bits - 1)) for step in range(2**bits)]
@@ -121,7 +120,6 @@ def test_bits_are_the_nearest_of_the_coarser_scale(image: NDArray[np.uint8], bit
         assert abs(int(after) - int(before)) <= min(abs(one - int(before)) for one in scale) + 1
 
 
-@settings(deadline=None)
 @given(image=BYTES.filter(lambda one: len(one) == 3))
 def test_grey_is_the_luma_of_pillow(image: NDArray[np.uint8]) -> None:
     found = Grey()(image)

@@ -34,7 +34,7 @@ def drawn(process: Process, space: tuple[int, ...], seed: int = 0) -> NDArray[np
     return draw_process(process, space, positions, generator=torch.Generator().manual_seed(seed)).numpy()
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(process=PROCESSES, seed=st.integers(0, 99))
 def test_is_what_the_recurrence_makes_of_its_starting_values(process: Process, seed: int) -> None:
     space = (11, 9, 8)[: len(process)]
@@ -55,7 +55,7 @@ def test_neither_fades_nor_grows(space: tuple[int, ...]) -> None:
         assert np.isfinite(values).all() and max(sizes) < 1.5 * min(sizes)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(count=st.integers(1, 25), dimensions=st.integers(2, 3), seed=st.integers(0, 2**63))
 def test_processes_differ_along_as_many_axes_as_there_can_be(count: int, dimensions: int, seed: int) -> None:
     chosen = choose_processes(count, dimensions, seed=seed)
@@ -97,7 +97,7 @@ def test_seed_and_image_decide() -> None:
     assert len({one.numpy().tobytes() for one in signs}) == 4
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(view=st.sampled_from([None, 8, 12]), data=st.data())
 def test_a_part_is_the_part_of_the_whole(view: int | None, data: st.DataObject) -> None:
     family, space = Autoregressive(view_px=view), (17, 30)

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monai_unlearnable.errors import BudgetError
@@ -24,7 +24,6 @@ def slow_board(space: tuple[int, ...]) -> np.ndarray:
     return board
 
 
-@settings(deadline=None)
 @given(space=SPACES, count=st.integers(1, 9), seed=st.integers(0, 1000))
 def test_the_background_has_one_sign_of_the_board_and_the_structures_the_other(
     space: tuple[int, ...], count: int, seed: int
@@ -37,7 +36,6 @@ def test_the_background_has_one_sign_of_the_board_and_the_structures_the_other(
     assert (drawn == Checks().signs(count, space, seed=seed).flip(-1).numpy()).all()
 
 
-@settings(deadline=None)
 @given(small=SPACES, growth=st.lists(st.integers(0, 5), min_size=3, max_size=3), seed=st.integers(0, 99))
 def test_volumes_with_a_border_on_both_sides_show_the_same(
     small: tuple[int, ...], growth: list[int], seed: int
@@ -48,7 +46,6 @@ def test_volumes_with_a_border_on_both_sides_show_the_same(
     assert torch.equal(drawn, Checks().signs(3, whole, seed=seed)[(slice(None), *inside)])
 
 
-@settings(deadline=None)
 @given(space=SPACES, seed=st.integers(0, 99), data=st.data())
 def test_a_part_is_the_part_of_the_whole(space: tuple[int, ...], seed: int, data: st.DataObject) -> None:
     bounds = [sorted(data.draw(st.sets(st.integers(0, size), min_size=2, max_size=2))) for size in space]

@@ -49,7 +49,7 @@ def is_even(part: Tensor, dimensions: int) -> bool:
     return torch.equal(flat, flat[..., :1].expand_as(flat))
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(
     side=st.integers(2, 6),
     family=st.sampled_from([Stripes(), Autoregressive(), Checks()]),

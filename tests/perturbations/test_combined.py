@@ -40,7 +40,7 @@ def middle() -> PerturbationBatch:
     return PerturbationBatch(image, LABEL, torch.zeros(SHAPE), sample_ids=("a", "b", "c"))
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(share=st.sampled_from([0.25, 0.5, 0.75]), norm=st.sampled_from([LinfBudget, L2Budget]))
 def test_each_part_keeps_to_its_share(share: float, norm: type[Budget]) -> None:
     budget = norm(radius_levels=8 if norm is LinfBudget else 200)

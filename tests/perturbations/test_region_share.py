@@ -26,7 +26,7 @@ def slow_distance(flags: np.ndarray) -> np.ndarray:
     return distance
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     space=st.lists(st.integers(3, 8), min_size=2, max_size=3),
     share=st.floats(0.05, 1),

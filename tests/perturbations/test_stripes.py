@@ -27,7 +27,7 @@ def shares_of_difference(patterns: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("space", [(16, 16), (64, 64), (32, 48), (16, 16, 16), (16, 32, 16)])
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(
     count=st.integers(2, 14),
     seed=st.integers(0, 2**63),

@@ -151,7 +151,7 @@ DTYPES = st.sampled_from([np.uint8, np.uint16])
 SPACES = st.sampled_from([(4, 3), (2, 3, 5), (3, 4, 3)])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(dtype=DTYPES, space=SPACES, radius=st.integers(1, 300), seed=st.integers(0, 2**16), ends=st.booleans())
 def test_any_array_comes_back(
     tmp_path_factory: pytest.TempPathFactory,
@@ -178,7 +178,7 @@ def test_any_array_comes_back(
     assert all(np.array_equal(back.read(index), source.read(index)) for index in range(len(source)))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     dtype=DTYPES,
     channels=st.sampled_from([1, 3]),

@@ -22,7 +22,7 @@ from tests.release.dicom.writing import protect
 from tests.sources.dicom.building import grey, write
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(["i1", "u1", "i2", "u2", "i4", "u4"]), st.sampled_from(["i1", "i2", "i8"]), st.integers(0, 99))
 def test_cut_deltas_and_sums_are_those_of_whole_numbers(dtype: str, delta_dtype: str, seed: int) -> None:
     generator, limits = np.random.default_rng(seed), np.iinfo(dtype)

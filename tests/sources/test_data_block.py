@@ -46,7 +46,7 @@ def test_large_blocks_come_back(shape: tuple[int, ...], dtype: str, channel_axes
     check(shape, dtype, channel_axes)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_block_comes_back(data: st.DataObject) -> None:
     shape = tuple(data.draw(st.lists(st.integers(1, 6), min_size=2, max_size=5)))

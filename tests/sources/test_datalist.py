@@ -247,7 +247,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(content=st.dictionaries(st.sampled_from(["training", "test"]), json_values, max_size=2))
 def test_any_json_opens_or_is_refused(tmp_path_factory: pytest.TempPathFactory, content: dict[str, Any]) -> None:
     root = tmp_path_factory.getbasetemp() / "any"

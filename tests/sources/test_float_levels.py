@@ -40,7 +40,7 @@ def cases(draw: st.DrawFn) -> tuple[NDArray[Any], NDArray[np.int64], float]:
     return values, delta, draw(LEVELS)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(case=cases())
 @example(case=(np.array([np.finfo(np.float32).max], np.float32), np.array([2**31]), 1e30))
 @example(case=(np.array([0.1, -0.0, 5e-324]), np.array([1, 1, -1]), 0.1))
@@ -62,7 +62,7 @@ def test_never_goes_further_than_the_delta_and_comes_back_bit_for_bit(
     assert back.tobytes() == values.tobytes()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(case=cases())
 def test_goes_as_far_as_the_floats_let_it(case: tuple[NDArray[Any], NDArray[np.int64], float]) -> None:
     values, delta, level = case
@@ -79,7 +79,7 @@ def test_goes_as_far_as_the_floats_let_it(case: tuple[NDArray[Any], NDArray[np.i
         assert abs(target - Fraction(float(new))) <= 3 * gap
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(dtype=st.sampled_from(DTYPES), data=st.data())
 def test_whole_numbers_are_as_exact_as_integers(dtype: type[np.floating[Any]], data: st.DataObject) -> None:
     limit = whole_number_limit(np.dtype(dtype)) - 65
@@ -96,7 +96,7 @@ def test_whole_numbers_are_as_exact_as_integers(dtype: type[np.floating[Any]], d
     assert np.array_equal(rest, numbers - expected)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(case=cases())
 def test_levels_and_rest_are_the_value(case: tuple[NDArray[Any], NDArray[np.int64], float]) -> None:
     values, _, level = case

@@ -55,7 +55,7 @@ def facts(path: Path) -> list[object]:
     return [image.GetSpacing(), image.GetOrigin(), image.GetDirection(), image.GetPixelIDValue(), metadata]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     dtype=st.sampled_from(DTYPES),
     shape=st.lists(st.integers(1, 5), min_size=2, max_size=4),

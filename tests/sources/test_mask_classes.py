@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
@@ -29,7 +29,6 @@ def indices_of(*args: Any, class_count: int | None = None, **options: Any) -> li
 spaces = arrays.array_shapes(min_dims=2, max_dims=3, max_side=5)
 
 
-@settings(deadline=None)
 @given(st.data(), spaces, st.sampled_from(WHOLE), st.booleans())
 def test_whole_numbers_are_the_classes(data: st.DataObject, space: tuple[int, ...], dtype: str, picture: bool) -> None:
     most = 127 if dtype == "int8" else 254  # a picture of 0 and 255 is the exception
@@ -41,7 +40,6 @@ def test_whole_numbers_are_the_classes(data: st.DataObject, space: tuple[int, ..
         assert np.array_equal(found.indices, expected)
 
 
-@settings(deadline=None)
 @given(arrays.arrays(np.float64, spaces, elements=st.floats(allow_nan=True) | st.integers(-2, 300).map(float)))
 def test_any_numbers_are_classes_or_named(values: NDArray[np.float64]) -> None:
     wrong = [one for one in values.ravel().tolist() if not (0 <= one <= 255 and one == int(one))]
@@ -54,7 +52,6 @@ def test_any_numbers_are_classes_or_named(values: NDArray[np.float64]) -> None:
     assert str(caught.value).split(",")[0].split(";")[0].removeprefix("holds ") in {f"{one:g}" for one in wrong}
 
 
-@settings(deadline=None)
 @given(arrays.arrays(np.uint8, spaces, elements=st.sampled_from([0, 255])))
 def test_dark_and_bright_pictures_are_two_classes(values: NDArray[np.uint8]) -> None:
     found = classes_of(MaskNumbers(values=values[None], is_picture=True))
@@ -66,7 +63,6 @@ def test_dark_and_bright_pictures_are_two_classes(values: NDArray[np.uint8]) -> 
     assert np.array_equal(deep.indices, values)
 
 
-@settings(deadline=None)
 @given(arrays.arrays(np.uint8, spaces), st.lists(st.integers(-8, 8), min_size=3, max_size=3))
 def test_lossy_pictures_are_bright_above_127(values: NDArray[np.uint8], shifts: list[int]) -> None:
     found = classes_of(MaskNumbers(values=values[None], is_picture=True, is_lossy=True))
@@ -116,7 +112,6 @@ def test_refuses(given_numbers: MaskNumbers, class_count: int | None, message: s
         classes_of(given_numbers, class_count=class_count)
 
 
-@settings(deadline=None)
 @given(arrays.arrays(np.uint8, spaces))
 def test_present_classes_are_those_of_numpy(values: NDArray[np.uint8]) -> None:
     assert present_classes(values) == present_classes(values.T) == tuple(np.unique(values).tolist())

@@ -192,7 +192,7 @@ def test_a_mask_of_a_dicom_series_may_have_its_axes_in_another_order(shared_data
     assert "its size is (512, 512, 2)" in complaint(listed(tmp_path / "set", "scan,x,m.mha"))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     order=st.permutations(range(3)),
     turned=st.tuples(st.booleans(), st.booleans(), st.booleans()),

@@ -59,7 +59,7 @@ def plain_load(path: Path) -> NDArray[Any]:
     return np.stack([stored[:, :, :, *reversed(index)] for index in np.ndindex(*reversed(stored.shape[3:]))])
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     dtype=st.sampled_from(DTYPES),
     shape=st.lists(st.integers(1, 5), min_size=2, max_size=5),

@@ -49,7 +49,7 @@ def test_reads_16_bit_rgb_written_by_hand(tmp_path: Path) -> None:
     assert np.array_equal(read, image.transpose(2, 0, 1))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(height=st.integers(1, 9), width=st.integers(1, 9), seed=st.integers(0, 99))
 def test_16_bit_rgb_round_trip(tmp_path_factory: pytest.TempPathFactory, height: int, width: int, seed: int) -> None:
     image = np.random.default_rng(seed).integers(0, 65536, (height, width, 3)).astype(np.uint16)

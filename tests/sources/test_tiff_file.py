@@ -41,7 +41,7 @@ def save_tiff(path: Path, image: NDArray[Any], **options: Any) -> Path:
     return path
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     dtype=st.sampled_from(["uint8", "uint16", "int8", "int16"]),
     colours=st.sampled_from([1, 3]),

@@ -20,7 +20,7 @@ INTEGERS = {
     np.int64: torch.int64,
 }
 SHAPES = [(1, 3, 4), (3, 2, 5), (1, 2, 3, 4)]
-properties = settings(max_examples=60, deadline=None)
+properties = settings(max_examples=60)
 
 
 @properties

@@ -94,7 +94,7 @@ def cells_of(path: Path, layout: dict[str, Any]) -> NDArray[np.int64]:
     return flat.reshape(layout["frames"], 3, 3, layout["samples"]).astype(np.int64)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(layout=layouts())
 def test_only_the_stored_bits_change(tmp_path_factory: pytest.TempPathFactory, layout: dict[str, Any]) -> None:
     folder, cells = tmp_path_factory.mktemp("cells"), some_cells(layout)

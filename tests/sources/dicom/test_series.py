@@ -22,7 +22,7 @@ def numbers(folder: Path) -> list[int]:
     return [int(one) for one in SERIES.read(folder)[0, :, 0, 0]]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     order=st.permutations(range(6)),
     angles=st.tuples(st.floats(-3, 3), st.floats(-3, 3), st.floats(-3, 3)),
