@@ -36,11 +36,13 @@ from monai_unlearnable.workflows import (
 )
 
 FOLDER = Path(__file__).parent
-EPOCHS: Mapping[str, int] = MappingProxyType({"breastmnist": 20, "pneumoniamnist": 4, "mednist": 8})
+EPOCHS: Mapping[str, int] = MappingProxyType({"breastmnist": 20, "pneumoniamnist": 4, "mednist": 4})
 OTHER_IMAGES: Mapping[str, str] = MappingProxyType(
     {"breastmnist": "pneumoniamnist", "pneumoniamnist": "breastmnist", "mednist": "pneumoniamnist"}
 )
 """What pretrained victims have learnt before."""
+SEEN_PX: Mapping[str, int] = MappingProxyType({"mednist": 28})
+"""Size at which victims and surrogates look at images; others are looked at as they are."""
 TWO_PHASES = SyntheticRecipe(patterns=Stripes(phases=2))
 OTHER_RADII = ("4/255", "2/255", "16/255")
 METHODS: tuple[tuple[str, Recipe], ...] = (
@@ -65,7 +67,7 @@ def victims(dataset: str, data: Path) -> tuple[VictimRecipe, ...]:
         name="small_densenet",
         network=small_densenet,
         epochs=EPOCHS[dataset],
-        image_size_px=28 if dataset == "mednist" else None,
+        image_size_px=SEEN_PX.get(dataset),
     )
     other = Pretraining(source=data / "medmnist" / f"{OTHER_IMAGES[dataset]}.npz")
     return with_adversaries([plain], KINDS, dense=False, other=other)
@@ -78,6 +80,8 @@ def experiments(big: bool, data: Path) -> list[Experiment]:
         for words, recipe in METHODS:
             if dataset != "breastmnist" and isinstance(recipe, TargetedAdversarialRecipe):
                 recipe = replace(recipe, surrogate_epochs=10)
+            if dataset in SEEN_PX:
+                recipe = recipe.seen_at(SEEN_PX[dataset])
             rows.append((dataset, "8/255", words, recipe))
     rows += [("breastmnist", radius, "", TWO_PHASES) for radius in OTHER_RADII]
     return [
