@@ -71,6 +71,15 @@ class DataSet:
     labels: Path | None = None
 
 
+def train_and_test(root: Path, write: Callable[[Path], None]) -> DataSet:
+    """Return the folders ``train`` and ``test`` of a root, written by ``write`` unless that was done to the end."""
+    if not (root / "complete").exists():
+        shutil.rmtree(root, ignore_errors=True)
+        write(root)
+        (root / "complete").touch()
+    return DataSet(clean=root / "train", test=root / "test")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
     """What one bundle publishes.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the bundles share how figures are made
-from reproduction import DataSet
+from reproduction import DataSet, train_and_test
 
 CLASSES_OF_MEDNIST = ("AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT")
 FINDINGS = ("pneumonia", "left_brighter", "top_brighter")
@@ -30,15 +30,14 @@ def mednist_files(data: Path) -> list[tuple[str, str, Path]]:
 
 def prepare_mednist(data: Path, work: Path) -> DataSet:
     """Copy MedNIST's JPEG files into a train and a test folder of class folders."""
-    root = work / "mednist"
-    if not (root / "complete").exists():
-        shutil.rmtree(root, ignore_errors=True)
+
+    def write(root: Path) -> None:
         for part, name, path in mednist_files(data):
             target = root / part / name / path.name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-        (root / "complete").touch()
-    return DataSet(clean=root / "train", test=root / "test")
+
+    return train_and_test(work / "mednist", write)
 
 
 def findings(images: Any, pneumonia: Any, thresholds: tuple[float, float] | None) -> tuple[Any, tuple[float, float]]:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the bundles share how figures are made
 from PIL import Image
-from reproduction import DataSet
+from reproduction import DataSet, train_and_test
 
 PROTECTED, TESTED = range(1, 801), range(901, 1001)
 SMALL_PX = 64
@@ -22,26 +22,22 @@ _AT_LEAST_HALF = 127
 
 def prepare_kvasir(data: Path, work: Path) -> DataSet:
     """Copy images and masks into a folder for the protection and one for the test."""
-    return _prepared(data, work / "kvasir", shutil.copyfile)
+    return train_and_test(work / "kvasir", lambda root: _write(data, root, shutil.copyfile))
 
 
 def prepare_small_kvasir(data: Path, work: Path) -> DataSet:
     """Write images (by area means) and masks (the nearest pixel's) of 64 pixels a side: as networks look at them."""
-    return _prepared(data, work / "kvasir_64px", _shrink)
+    return train_and_test(work / "kvasir_64px", lambda root: _write(data, root, _shrink))
 
 
-def _prepared(data: Path, root: Path, write: Callable[[Path, Path], object]) -> DataSet:
-    """Write every image and mask from its source to its place, unless that was done."""
-    if not (root / "complete").exists():
-        shutil.rmtree(root, ignore_errors=True)
-        for part, numbers in (("train", PROTECTED), ("test", TESTED)):
-            for kind, stem in (("images", "colonoscopy"), ("masks", "mask")):
-                (root / part / kind).mkdir(parents=True)
-                for number in numbers:
-                    name = f"{stem}_{number:04d}.jpg"
-                    write(data / "kvasir_seg" / kind / name, root / part / kind / name)
-        (root / "complete").touch()
-    return DataSet(clean=root / "train", test=root / "test")
+def _write(data: Path, root: Path, write_one: Callable[[Path, Path], object]) -> None:
+    """Write every image and mask from its source to its place."""
+    for part, numbers in (("train", PROTECTED), ("test", TESTED)):
+        for kind, stem in (("images", "colonoscopy"), ("masks", "mask")):
+            (root / part / kind).mkdir(parents=True)
+            for number in numbers:
+                name = f"{stem}_{number:04d}.jpg"
+                write_one(data / "kvasir_seg" / kind / name, root / part / kind / name)
 
 
 def _shrink(source: Path, target: Path) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the bundles share how figures are made
-from reproduction import Bundle, DataSet, Experiment, main, proof_line, publish_in_docs
+from reproduction import Bundle, DataSet, Experiment, main, proof_line, publish_in_docs, train_and_test
 
 from monai_unlearnable.audit import default_recipe
 from monai_unlearnable.dense_networks import small_segresnet, small_unet
@@ -45,21 +45,20 @@ GENERATOR = GeneratorRecipe(epochs=4, kept_share=0.9)
 
 def prepare_hippocampus(data: Path, work: Path) -> DataSet:
     """Copy volumes and masks into a folder with a datalist for the protection, and one for the test."""
-    root = work / "hippocampus"
-    names = sorted(path.name for path in (data / "msd_hippocampus" / "labels").glob("*.nii*"))
-    if not (root / "complete").exists():
-        shutil.rmtree(root, ignore_errors=True)
-        for part, chosen in (("train", names[PROTECTED]), ("test", names[TESTED])):
-            for kind, folder in (("images", "imagesTr"), ("labels", "labelsTr")):
-                (root / part / folder).mkdir(parents=True)
-                for name in chosen:
-                    shutil.copyfile(data / "msd_hippocampus" / kind / name, root / part / folder / name)
-            items = [{"image": f"./imagesTr/{name}", "label": f"./labelsTr/{name}"} for name in chosen]
-            labels = {"0": "background", "1": "Anterior", "2": "Posterior"}
-            content = {"name": "Hippocampus", "labels": labels, "numTraining": len(items), "training": items}
-            (root / part / "dataset.json").write_text(json.dumps(content))
-        (root / "complete").touch()
-    return DataSet(clean=root / "train", test=root / "test")
+    return train_and_test(work / "hippocampus", lambda root: _write(data / "msd_hippocampus", root))
+
+
+def _write(source: Path, root: Path) -> None:
+    names = sorted(path.name for path in (source / "labels").glob("*.nii*"))
+    for part, chosen in (("train", names[PROTECTED]), ("test", names[TESTED])):
+        for kind, folder in (("images", "imagesTr"), ("labels", "labelsTr")):
+            (root / part / folder).mkdir(parents=True)
+            for name in chosen:
+                shutil.copyfile(source / kind / name, root / part / folder / name)
+        items = [{"image": f"./imagesTr/{name}", "label": f"./labelsTr/{name}"} for name in chosen]
+        labels = {"0": "background", "1": "Anterior", "2": "Posterior"}
+        content = {"name": "Hippocampus", "labels": labels, "numTraining": len(items), "training": items}
+        (root / part / "dataset.json").write_text(json.dumps(content))
 
 
 def experiments(big: bool, data: Path) -> list[Experiment]:

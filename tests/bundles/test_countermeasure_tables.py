@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,16 +11,12 @@ from monai_unlearnable.audit import VictimRecipe
 from monai_unlearnable.audit.outcomes import NotApplied
 from monai_unlearnable.networks import small_densenet
 
-BUNDLES = Path(__file__).parents[2] / "bundles"
 NOT_APPLIED = NotApplied(VictimRecipe(name="net, grey", network=small_densenet), "the images are grey already")
 
 
 @pytest.fixture
-def tables(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(BUNDLES))
-    for name in ("reproduction", "countermeasure_tables"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    return importlib.import_module("countermeasure_tables")
+def tables(bundle_script: Callable[[str], Any]) -> Any:
+    return bundle_script("countermeasure_tables")
 
 
 EXTRAS = {

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,13 @@ from monai_unlearnable.audit.outcomes import NotApplied
 from monai_unlearnable.networks import small_densenet
 from monai_unlearnable.workflows import SyntheticRecipe
 
-BUNDLES = Path(__file__).parents[2] / "bundles"
 PLAIN = VictimRecipe(name="net", network=small_densenet)
 GREY = replace(PLAIN, name="net, grey")
 
 
 @pytest.fixture
-def reproduction(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(BUNDLES))
-    monkeypatch.delitem(sys.modules, "reproduction", raising=False)
-    return importlib.import_module("reproduction")
+def reproduction(bundle_script: Callable[[str], Any]) -> Any:
+    return bundle_script("reproduction")
 
 
 def experiment_of(reproduction: Any, **options: Any) -> Any:
@@ -80,3 +76,21 @@ def test_rows_that_are_kept_are_written_as_they_were(reproduction: Any, tmp_path
     assert first == [{"audit": {"recipes": [{"runs": [kept]}]}}]
     reproduction.write_results(first, file, curves=curves)
     assert json.loads(file.read_text()) == first
+
+
+def test_a_data_set_is_written_once_and_begun_anew_where_it_was_not_finished(reproduction: Any, tmp_path: Path) -> None:
+    root, begun = tmp_path / "set", []
+
+    def write(root: Path) -> None:
+        begun.append(root)
+        (root / "train").mkdir(parents=True)
+        if len(begun) == 1:
+            raise OSError("disk full")
+        (root / "test").mkdir()
+
+    with pytest.raises(OSError, match="disk full"):
+        reproduction.train_and_test(root, write)
+    for _ in range(2):
+        data = reproduction.train_and_test(root, write)
+        assert (data.clean, data.test) == (root / "train", root / "test")
+    assert begun == [root, root]
