@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 
 from monai_unlearnable.budgets import L2Budget, LinfBudget, parse_radius
 from monai_unlearnable.errors import BudgetError, SourceError, UnlearnableError
-from monai_unlearnable.perturbations import Coarse, Stripes
+from monai_unlearnable.perturbations import Stripes
 from monai_unlearnable.release import ReleaseOptions
 from monai_unlearnable.verbs.paths import refuse_missing, require_device, set_threads
 from monai_unlearnable.verbs.progress import ProgressBars
@@ -131,10 +131,7 @@ def _shaped(recipe: Recipe, options: argparse.Namespace, parser: argparse.Argume
         recipe = replace(recipe, kept_patterns=Stripes(phases=options.phases or 1), kept_share=options.kept_share)
     if options.block_size_px is None:
         return recipe
-    if isinstance(recipe, SyntheticRecipe):
-        patterns = Stripes(phases=2) if recipe.patterns is None else recipe.patterns
-        return replace(recipe, patterns=Coarse(patterns=patterns, block_size_px=options.block_size_px))
-    if not isinstance(recipe, SurrogateRecipe):
+    if not isinstance(recipe, SurrogateRecipe | SyntheticRecipe):
         parser.error(f"--block-size-px: {options.perturbation} makes deltas as fine as its network does")
     return replace(recipe, block_size_px=options.block_size_px)
 

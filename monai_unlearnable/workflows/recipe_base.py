@@ -51,6 +51,7 @@ __all__ = [
     "NetworkFactory",
     "Recipe",
     "SurrogateRecipe",
+    "check_blocks",
     "patterns_of_small_volumes",
     "preprocessing_for",
     "training_loss",
@@ -112,15 +113,8 @@ class SurrogateRecipe(Recipe):
     def check_images(self, images: Source) -> None:
         """Refuse images that one block covers; see :meth:`Recipe.check_images`."""
         super().check_images(images)
-        if self.block_size_px is None:
-            return
-        for index in range(len(images)):
-            longest = max(images.shape(index)[1:])
-            if longest < 2 * self.block_size_px:
-                raise SourceError(
-                    f"{images.path}: {images.sample_ids[index]} has sides of {longest} pixels at most, and in blocks "
-                    f"of {self.block_size_px} its delta would be the same everywhere. Take smaller blocks."
-                )
+        if self.block_size_px is not None:
+            check_blocks(images, self.block_size_px)
 
     def of_small_pictures(self) -> SurrogateRecipe:
         """Let the surrogate see pictures whole, unless it resamples them; see :meth:`Recipe.of_small_pictures`."""
@@ -236,6 +230,21 @@ class SurrogateRecipe(Recipe):
             train_handlers=[*handlers, save, *context.handlers],
         )
         return engine, save
+
+
+def check_blocks(images: Source, block_size_px: int) -> None:
+    """Refuse images that one block covers.
+
+    Raises:
+        SourceError: names the first such image.
+    """
+    for index in range(len(images)):
+        longest = max(images.shape(index)[1:])
+        if longest < 2 * block_size_px:
+            raise SourceError(
+                f"{images.path}: {images.sample_ids[index]} has sides of {longest} pixels at most, and in blocks "
+                f"of {block_size_px} its delta would be the same everywhere. Take smaller blocks."
+            )
 
 
 def preprocessing_for(facts: ImageFacts, size_px: int | None) -> nn.Module:

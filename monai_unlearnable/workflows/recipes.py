@@ -16,6 +16,7 @@ from monai_unlearnable.engines import (
 from monai_unlearnable.networks import small_densenet, small_resnet
 from monai_unlearnable.perturbations import (
     Autoregressive,
+    Coarse,
     ComplementTarget,
     ErrorMinimizing,
     NextClassTarget,
@@ -28,12 +29,13 @@ from monai_unlearnable.perturbations import (
     TargetMap,
     in_region,
 )
-from monai_unlearnable.sources import Task
+from monai_unlearnable.sources import Source, Task
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext
 from monai_unlearnable.workflows.recipe_base import (
     NetworkFactory,
     Recipe,
     SurrogateRecipe,
+    check_blocks,
     patterns_of_small_volumes,
 )
 
@@ -57,15 +59,29 @@ class SyntheticRecipe(Recipe):
         patterns: what the patterns look like. None for stripes: of two phases, so that no direction takes them off;
             where labels are masks, for which there is no such direction, of one phase.
         faint_share: share of the radius that the faint class's pattern uses (see :meth:`RecipeContext.shares`).
+        block_size_px: draw the patterns on a grid of blocks of so many stored pixels a side (see
+            :class:`~monai_unlearnable.perturbations.Coarse`); None for the grid of pixels.
     """
 
     name: ClassVar[str] = Synthetic.name
     patterns: PatternFamily | None = None
     faint_share: float = 0.25
+    block_size_px: int | None = None
+
+    def check_images(self, images: Source) -> None:
+        """Refuse images that one block covers; see :meth:`Recipe.check_images`."""
+        super().check_images(images)
+        if self.block_size_px is not None:
+            check_blocks(images, self.block_size_px)
+
+    def describe(self) -> dict[str, Any]:
+        """Return all settings as JSON values; see :meth:`Recipe.describe`. Blocks are said where there are any."""
+        settings = super().describe()
+        return {name: value for name, value in settings.items() if (name, value) != ("block_size_px", None)}
 
     def for_task(self, task: Task) -> SyntheticRecipe:
-        """Choose the patterns where none are; see :meth:`Recipe.for_task`."""
-        return replace(self, patterns=self._patterns_for(task))
+        """Choose the patterns where none are, and their blocks; see :meth:`Recipe.for_task`."""
+        return replace(self, patterns=self._patterns_for(task), block_size_px=None)
 
     def seen_at(self, size_px: int | None) -> SyntheticRecipe:
         """Draw the patterns at the size that networks will look at; see :meth:`Recipe.seen_at`."""
@@ -91,9 +107,10 @@ class SyntheticRecipe(Recipe):
         return engine, save
 
     def _patterns_for(self, task: Task) -> PatternFamily:
-        if self.patterns is not None:
-            return self.patterns
-        return Stripes() if task is Task.SEGMENTATION else Stripes(phases=2)
+        patterns = self.patterns
+        if patterns is None:
+            patterns = Stripes() if task is Task.SEGMENTATION else Stripes(phases=2)
+        return patterns if self.block_size_px is None else Coarse(patterns=patterns, block_size_px=self.block_size_px)
 
 
 @dataclass(frozen=True, kw_only=True)

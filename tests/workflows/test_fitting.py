@@ -7,10 +7,12 @@ from functools import partial
 
 import pytest
 
-from monai_unlearnable.perturbations import Blocks, Checks, Stripes
+from monai_unlearnable.errors import SourceError
+from monai_unlearnable.perturbations import Autoregressive, Blocks, Checks, Coarse, Stripes
 from monai_unlearnable.sources import Task
 from monai_unlearnable.surrogates import usual_ways, whole_ways
 from monai_unlearnable.workflows import (
+    AutoregressiveRecipe,
     ErrorMinimizingRecipe,
     GeneratorRecipe,
     SyntheticRecipe,
@@ -82,6 +84,21 @@ def test_stripes_have_one_phase_for_masks_and_two_for_labels_unless_patterns_are
     images.task = Task.SINGLE_LABEL
     assert fit_recipe(SyntheticRecipe(), images) == SyntheticRecipe(patterns=Stripes(view_px=16, phases=2))
     assert fit_recipe(SyntheticRecipe(patterns=Blocks()), images) == SyntheticRecipe(patterns=Blocks())
+
+
+def test_blocks_have_the_phases_that_the_labels_need() -> None:
+    images, recipe = source([20, 26], dims=2), SyntheticRecipe(block_size_px=4)
+    for task, phases in ((Task.SEGMENTATION, 1), (Task.SINGLE_LABEL, 2)):
+        images.task = task
+        coarse = Coarse(patterns=Stripes(view_px=16, phases=phases), block_size_px=4)
+        assert fit_recipe(recipe, images) == SyntheticRecipe(patterns=coarse)
+        assert fit_recipe(SyntheticRecipe(patterns=coarse), images) == SyntheticRecipe(patterns=coarse)
+    textures = fit_recipe(AutoregressiveRecipe(block_size_px=4), images)
+    assert textures == AutoregressiveRecipe(patterns=Coarse(patterns=Autoregressive(view_px=16), block_size_px=4))
+    assert "block_size_px" not in SyntheticRecipe().describe()
+    assert recipe.describe()["block_size_px"] == 4
+    with pytest.raises(SourceError, match="has sides of 20 pixels at most, and in blocks of 11 its delta would be the"):
+        fit_recipe(SyntheticRecipe(block_size_px=11), images)
 
 
 def test_small_volumes_get_a_board_that_lies_alike_in_all_of_them() -> None:
