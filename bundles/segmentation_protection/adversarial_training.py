@@ -29,7 +29,7 @@ from monai_unlearnable.workflows import Recipe, SyntheticRecipe
 FOLDER = Path(__file__).parent
 NAME = "adversarial_training"
 UNSHIFTED = replace(VICTIM, name="unet, flips alone", shift=False)
-"""Who shifts images as well learns the images under adversarial training, and not the stripes."""
+"""Who shifts images as well learns stripes later still."""
 LONGER = replace(UNSHIFTED, name="unet, flips alone, 4 times the steps", epochs=12, batch_size=4)
 """Stripes of 8/255 are hardly learnt in six epochs of batches of eight; images are, in both."""
 ALONG_AXES = Stripes(along_axes=True)
