@@ -102,8 +102,8 @@ class Stripes(PatternFamily):
             stored one. None: stripes are drawn on the stored pixels.
         phases: how many phases a class has, 1 or 2; of two an image's id says which is its.
         along_axes: of one phase, take waves of period 4 along each axis first, as of two. Adversarial training of masks
-            learns them where networks look at the stored pixels and images are not shifted, and learns none of period
-            8/3; but a reader who turns images by right angles takes one for another.
+            learns them, soonest where networks look at the stored pixels and images are not shifted, and was not seen
+            to learn those of period 8/3; but a reader who turns images by right angles takes one for another.
 
     Example:
         >>> Stripes().signs(2, (4, 4), seed=1)[0].tolist()[0]
