@@ -48,8 +48,10 @@ def fit_recipe(recipe: Recipe, images: Source) -> Recipe:
     recipe = recipe.for_task(images.task)
     if stays_on_its_grid(images):
         return recipe.seen_at(None).of_small_volumes()
-    fitted = recipe.seen_at(size_px := common_size_px(images))
-    return fitted.of_small_pictures() if size_px is None and images.task is Task.SEGMENTATION else fitted
+    size_px = common_size_px(images)
+    if size_px is None and images.task is Task.SEGMENTATION:
+        return recipe.seen_at(None).of_small_pictures()
+    return recipe.seen_at(size_px)
 
 
 def stays_on_its_grid(*sources: Source) -> bool:

@@ -52,6 +52,7 @@ __all__ = [
     "Recipe",
     "SurrogateRecipe",
     "check_blocks",
+    "in_blocks",
     "patterns_of_small_volumes",
     "preprocessing_for",
     "training_loss",
@@ -113,8 +114,7 @@ class SurrogateRecipe(Recipe):
     def check_images(self, images: Source) -> None:
         """Refuse images that one block covers; see :meth:`Recipe.check_images`."""
         super().check_images(images)
-        if self.block_size_px is not None:
-            check_blocks(images, self.block_size_px)
+        check_blocks(images, self.block_size_px)
 
     def of_small_pictures(self) -> SurrogateRecipe:
         """Let the surrogate see pictures whole, unless it resamples them; see :meth:`Recipe.of_small_pictures`."""
@@ -197,7 +197,7 @@ class SurrogateRecipe(Recipe):
 
     def coarse(self, patterns: PatternFamily) -> PatternFamily:
         """Return patterns of the blocks that deltas have."""
-        return patterns if self.block_size_px is None else Coarse(patterns=patterns, block_size_px=self.block_size_px)
+        return in_blocks(patterns, self.block_size_px)
 
     def _method(self, context: RecipeContext) -> Perturbation:
         method = on_grid(self.perturbation_of(context), self.surrogate_size_px, self.block_size_px)
@@ -232,12 +232,19 @@ class SurrogateRecipe(Recipe):
         return engine, save
 
 
-def check_blocks(images: Source, block_size_px: int) -> None:
-    """Refuse images that one block covers.
+def in_blocks(patterns: PatternFamily, block_size_px: int | None) -> PatternFamily:
+    """Return patterns that are drawn on a grid of blocks of so many stored pixels a side; None for that of pixels."""
+    return patterns if block_size_px is None else Coarse(patterns=patterns, block_size_px=block_size_px)
+
+
+def check_blocks(images: Source, block_size_px: int | None) -> None:
+    """Refuse images that one block covers; None for no blocks.
 
     Raises:
         SourceError: names the first such image.
     """
+    if block_size_px is None:
+        return
     for index in range(len(images)):
         longest = max(images.shape(index)[1:])
         if longest < 2 * block_size_px:

@@ -16,7 +16,6 @@ from monai_unlearnable.engines import (
 from monai_unlearnable.networks import small_densenet, small_resnet
 from monai_unlearnable.perturbations import (
     Autoregressive,
-    Coarse,
     ComplementTarget,
     ErrorMinimizing,
     NextClassTarget,
@@ -36,6 +35,7 @@ from monai_unlearnable.workflows.recipe_base import (
     Recipe,
     SurrogateRecipe,
     check_blocks,
+    in_blocks,
     patterns_of_small_volumes,
 )
 
@@ -71,8 +71,7 @@ class SyntheticRecipe(Recipe):
     def check_images(self, images: Source) -> None:
         """Refuse images that one block covers; see :meth:`Recipe.check_images`."""
         super().check_images(images)
-        if self.block_size_px is not None:
-            check_blocks(images, self.block_size_px)
+        check_blocks(images, self.block_size_px)
 
     def describe(self) -> dict[str, Any]:
         """Return all settings as JSON values; see :meth:`Recipe.describe`. Blocks are said where there are any."""
@@ -110,7 +109,7 @@ class SyntheticRecipe(Recipe):
         patterns = self.patterns
         if patterns is None:
             patterns = Stripes() if task is Task.SEGMENTATION else Stripes(phases=2)
-        return patterns if self.block_size_px is None else Coarse(patterns=patterns, block_size_px=self.block_size_px)
+        return in_blocks(patterns, self.block_size_px)
 
 
 @dataclass(frozen=True, kw_only=True)
