@@ -11,13 +11,29 @@ from monai_unlearnable.countermeasures.levels import BitDepth, Grey
 from monai_unlearnable.countermeasures.resolution import LowResolutionRoundTrip
 
 __all__ = [
+    "BitDepthD",
+    "BitDepthDict",
     "BitDepthd",
+    "BlurredD",
+    "BlurredDict",
     "Blurredd",
+    "GammaChangedD",
+    "GammaChangedDict",
     "GammaChangedd",
+    "GreyD",
+    "GreyDict",
     "Greyd",
+    "Jpeg2000RoundTripD",
+    "Jpeg2000RoundTripDict",
     "Jpeg2000RoundTripd",
+    "JpegRoundTripD",
+    "JpegRoundTripDict",
     "JpegRoundTripd",
+    "LowResolutionRoundTripD",
+    "LowResolutionRoundTripDict",
     "LowResolutionRoundTripd",
+    "MedianFilteredD",
+    "MedianFilteredDict",
     "MedianFilteredd",
 ]
 
@@ -131,3 +147,13 @@ class GammaChangedd(PictureTransformd):
 
     def __init__(self, keys: KeysCollection, gamma: float, *, allow_missing_keys: bool = False) -> None:
         super().__init__(keys, GammaChanged(gamma), allow_missing_keys)
+
+
+BitDepthD = BitDepthDict = BitDepthd
+BlurredD = BlurredDict = Blurredd
+GammaChangedD = GammaChangedDict = GammaChangedd
+GreyD = GreyDict = Greyd
+Jpeg2000RoundTripD = Jpeg2000RoundTripDict = Jpeg2000RoundTripd
+JpegRoundTripD = JpegRoundTripDict = JpegRoundTripd
+LowResolutionRoundTripD = LowResolutionRoundTripDict = LowResolutionRoundTripd
+MedianFilteredD = MedianFilteredDict = MedianFilteredd

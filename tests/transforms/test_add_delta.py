@@ -12,7 +12,7 @@ from monai.utils.enums import TransformBackends
 
 from monai_unlearnable.errors import BudgetError, SourceError, StoreError
 from monai_unlearnable.stores import ClassKey
-from monai_unlearnable.transforms import AddDelta, AddDeltaD, AddDeltad, AddDeltaDict
+from monai_unlearnable.transforms import AddDelta, AddDeltad
 from tests.transforms.stores import SHAPE, memory_store
 
 
@@ -178,7 +178,6 @@ def test_missing_image_key_is_an_error_unless_allowed() -> None:
 
 
 def test_conventions() -> None:
-    assert AddDeltaD is AddDeltad and AddDeltaDict is AddDeltad
     assert AddDelta.backend == AddDeltad.backend == [TransformBackends.TORCH]
     assert issubclass(AddDelta, Transform)
 

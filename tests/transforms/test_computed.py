@@ -28,10 +28,8 @@ from monai_unlearnable.surrogates import IntensityWindow, Surrogate
 from monai_unlearnable.transforms import (
     SurrogatePerturbation,
     SurrogatePerturbationd,
-    SurrogatePerturbationDict,
     SyntheticPerturbation,
     SyntheticPerturbationd,
-    SyntheticPerturbationDict,
 )
 
 BUDGET = LinfBudget(radius_levels=8)
@@ -180,8 +178,6 @@ def test_dictionaries() -> None:
         result = dictionary(item)
         assert torch.equal(result["image"], array(clean, 1))
         assert torch.equal(dictionary.inverse(result)["image"].as_tensor(), clean)
-    assert SyntheticPerturbationDict is SyntheticPerturbationd
-    assert SurrogatePerturbationDict is SurrogatePerturbationd
 
 
 def test_missing_label_says_what_to_do() -> None:
