@@ -56,7 +56,7 @@ def against_countermeasures(
 
 
 def tables(results: Sequence[dict[str, Any]], name: str = SUITE) -> str:
-    """Return a table for each data set and radius, with a column for each method; then one of radii.
+    """Return the shares of all methods, a table for each data set and radius with a column a method, and one of radii.
 
     Args:
         results: what is shown.
@@ -66,7 +66,25 @@ def tables(results: Sequence[dict[str, Any]], name: str = SUITE) -> str:
     for one in results:
         groups.setdefault((one["dataset"], one["radius"]), []).append(one)
     parts = [f"### {dataset}, {radius}\n\n{_table(rows, name)}" for (dataset, radius), rows in groups.items()]
-    return "\n\n".join([*parts, *_strengths(results, name), proof_line(results)])
+    return "\n\n".join([*_overview(groups, name), *parts, *_strengths(results, name), proof_line(results)])
+
+
+def _overview(groups: Mapping[tuple[str, str], Sequence[dict[str, Any]]], name: str) -> list[str]:
+    """Return a table of what the best reader regains, where several methods were tried on several data sets."""
+    compared = {group: rows for group, rows in groups.items() if len(rows) > 1}
+    if len({dataset for dataset, _ in compared}) < 2:
+        return []
+    titles = [f"{dataset}, {radius}" for dataset, radius in compared]
+    shares = [{_method(one, name): _share(one, ()) for one in rows} for rows in compared.values()]
+    lines = [
+        f"| largest share of the clean gap regained | {' | '.join(titles)} |",
+        "|" + "---|" * (len(titles) + 1),
+        *(
+            f"| {method} | {' | '.join(found.get(method, 'not computed') for found in shares)} |"
+            for method in dict.fromkeys(method for found in shares for method in found)
+        ),
+    ]
+    return ["### All methods\n\n" + "\n".join(lines)]
 
 
 def _strengths(results: Sequence[dict[str, Any]], name: str) -> list[str]:

@@ -138,3 +138,22 @@ def test_a_victims_own_name_may_have_a_comma(tables: Any) -> None:
         other["recipe"]["name"] = other["recipe"]["name"].replace("net", "net, flips alone")
     lines = tables.tables([one]).splitlines()
     assert "| none | 0.900 | 0.400 |" in lines and "| blur:1 | 0.800 | 0.600 |" in lines
+
+
+def test_methods_that_several_data_sets_were_protected_by_are_compared_first(tables: Any) -> None:
+    other = {"dataset": "other set"}
+    rows = [ONE, result("two", victim("", 0.46, 0.9)), result("two", victim("", 0.48, 0.9), radius="2/255")]
+    assert "All methods" not in tables.tables(rows), "of one data set its own table says it"
+    alone = {**result("two", victim("", 0.5, 0.9)), **other}
+    assert "All methods" not in tables.tables([*rows, alone]), "nothing to compare on the other"
+    lines = tables.tables([*rows, {**result("three", victim("", 0.6, 0.9)), **other}, alone]).splitlines()
+    assert lines[:8] == [
+        "### All methods",
+        "",
+        "| largest share of the clean gap regained | set, 8/255 | other set, 8/255 |",
+        "|---|---|---|",
+        "| one | 25% (blur:1) | not computed |",
+        "| two | -10% (none) | 0% (none) |",
+        "| three | not computed | 25% (none) |",
+        "",
+    ]
