@@ -46,12 +46,11 @@ def fit_recipe(recipe: Recipe, images: Source) -> Recipe:
     if recipe.class_wise:
         _require_whole(images, recipe.largest_patch_values)
     recipe = recipe.for_task(images.task)
-    if stays_on_its_grid(images):
-        return recipe.seen_at(None).of_small_volumes()
-    size_px = common_size_px(images)
+    size_px = None if stays_on_its_grid(images) else common_size_px(images)
+    fitted = recipe.seen_at(size_px)
     if size_px is None and images.task is Task.SEGMENTATION:
-        return recipe.seen_at(None).of_small_pictures()
-    return recipe.seen_at(size_px)
+        return fitted.seen_whole(spatial_dims=len(images.shape(0)) - 1)
+    return fitted
 
 
 def stays_on_its_grid(*sources: Source) -> bool:

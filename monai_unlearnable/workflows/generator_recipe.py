@@ -111,9 +111,10 @@ class GeneratorRecipe(Recipe):
             return replace(self, surrogate_size_px=kept.seen_px)
         return self if self.surrogate_size_px is not None else replace(self, surrogate_size_px=size_px)
 
-    def of_small_volumes(self) -> GeneratorRecipe:
-        """Do not shift volumes that networks see whole; see :meth:`Recipe.of_small_volumes`."""
-        return replace(self, shift_share=0.0) if self.surrogate_size_px is None else self
+    def seen_whole(self, *, spatial_dims: int) -> GeneratorRecipe:
+        """Do not shift volumes that networks see whole; see :meth:`Recipe.seen_whole`."""
+        still = spatial_dims == 3 and self.surrogate_size_px is None
+        return replace(self, shift_share=0.0) if still else self
 
     def describe(self) -> dict[str, Any]:
         """Return the settings that count as JSON values; an earlier run's generator by the hash of its file."""

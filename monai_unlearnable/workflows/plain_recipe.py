@@ -74,12 +74,8 @@ class Recipe(ABC):
         """Return the recipe for images that networks will look at in this size; None for the native grid."""
         return self
 
-    def of_small_pictures(self) -> Recipe:
-        """Return the recipe for pictures with masks that networks see whole, pixel by pixel."""
-        return self
-
-    def of_small_volumes(self) -> Recipe:
-        """Return the recipe for volumes with masks that networks see whole, voxel by voxel."""
+    def seen_whole(self, *, spatial_dims: int) -> Recipe:
+        """Return the recipe for images with masks that networks see whole, pixel by pixel, as small ones are."""
         return self
 
 

@@ -53,7 +53,7 @@ __all__ = [
     "SurrogateRecipe",
     "check_blocks",
     "in_blocks",
-    "patterns_of_small_volumes",
+    "patterns_seen_whole",
     "preprocessing_for",
     "training_loss",
 ]
@@ -116,18 +116,13 @@ class SurrogateRecipe(Recipe):
         super().check_images(images)
         check_blocks(images, self.block_size_px)
 
-    def of_small_pictures(self) -> SurrogateRecipe:
-        """Let the surrogate see pictures whole, unless it resamples them; see :meth:`Recipe.of_small_pictures`."""
+    def seen_whole(self, *, spatial_dims: int) -> SurrogateRecipe:
+        """Let the surrogate see images whole, unless it resamples them; see :meth:`Recipe.seen_whole`."""
         if self.surrogate_size_px is not None:
             return self
-        return replace(self, dense_ways=whole_ways if self.dense_ways is usual_ways else self.dense_ways)
-
-    def of_small_volumes(self) -> SurrogateRecipe:
-        """Let the surrogate see volumes whole, unless it resamples them; see :meth:`Recipe.of_small_volumes`."""
-        fitted = self.of_small_pictures()
-        if self.surrogate_size_px is not None or self.kept_patterns is None:
-            return fitted
-        return replace(fitted, kept_patterns=patterns_of_small_volumes(self.kept_patterns))
+        ways = whole_ways if self.dense_ways is usual_ways else self.dense_ways
+        kept = self.kept_patterns and patterns_seen_whole(self.kept_patterns, spatial_dims=spatial_dims)
+        return replace(self, dense_ways=ways, kept_patterns=kept)
 
     @abstractmethod
     def perturbation(
@@ -268,6 +263,7 @@ def training_loss(task: Task) -> nn.Module:
     return nn.BCEWithLogitsLoss() if task is Task.MULTI_LABEL else nn.CrossEntropyLoss()
 
 
-def patterns_of_small_volumes(patterns: PatternFamily | None) -> PatternFamily:
-    """Return a checkerboard for volumes that networks see whole, unless other patterns were chosen."""
-    return Checks() if patterns is None or patterns in (Stripes(), Stripes(phases=2)) else patterns
+def patterns_seen_whole(patterns: PatternFamily, *, spatial_dims: int) -> PatternFamily:
+    """Return a checkerboard for volumes that networks see whole, unless other patterns than usual were chosen."""
+    usual = patterns in (Stripes(), Stripes(phases=2))
+    return Checks() if usual and spatial_dims == 3 else patterns

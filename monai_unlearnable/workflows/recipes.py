@@ -36,7 +36,7 @@ from monai_unlearnable.workflows.recipe_base import (
     SurrogateRecipe,
     check_blocks,
     in_blocks,
-    patterns_of_small_volumes,
+    patterns_seen_whole,
 )
 
 __all__ = [
@@ -86,9 +86,10 @@ class SyntheticRecipe(Recipe):
         """Draw the patterns at the size that networks will look at; see :meth:`Recipe.seen_at`."""
         return self if self.patterns is None else replace(self, patterns=self.patterns.seen_at(size_px))
 
-    def of_small_volumes(self) -> SyntheticRecipe:
-        """Draw a checkerboard where no other patterns are chosen; see :meth:`Recipe.of_small_volumes`."""
-        return replace(self, patterns=patterns_of_small_volumes(self.patterns))
+    def seen_whole(self, *, spatial_dims: int) -> SyntheticRecipe:
+        """Draw a checkerboard in volumes where no other patterns are chosen; see :meth:`Recipe.seen_whole`."""
+        patterns = self.patterns and patterns_seen_whole(self.patterns, spatial_dims=spatial_dims)
+        return replace(self, patterns=patterns)
 
     def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:
         """Return an engine of one pass."""
@@ -159,12 +160,12 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
         start = None if self.start is None else self.start.seen_at(fitted.surrogate_size_px)
         return replace(fitted, start=start)
 
-    def of_small_volumes(self) -> ErrorMinimizingRecipe:
-        """Start from a checkerboard where nothing else is chosen; see :meth:`SurrogateRecipe.of_small_volumes`."""
-        fitted = cast(ErrorMinimizingRecipe, super().of_small_volumes())
+    def seen_whole(self, *, spatial_dims: int) -> ErrorMinimizingRecipe:
+        """Start volumes from a checkerboard where nothing else is chosen; see :meth:`SurrogateRecipe.seen_whole`."""
+        fitted = cast(ErrorMinimizingRecipe, super().seen_whole(spatial_dims=spatial_dims))
         if self.surrogate_size_px is not None or self.start is None:
             return fitted
-        return replace(fitted, start=patterns_of_small_volumes(self.start))
+        return replace(fitted, start=patterns_seen_whole(self.start, spatial_dims=spatial_dims))
 
     @classmethod
     def for_classes(cls) -> ErrorMinimizingRecipe:

@@ -108,8 +108,9 @@ def test_blocks_as_large_as_an_image_are_refused(tmp_path: Path) -> None:
 def test_kept_patterns_are_fitted_like_any_other() -> None:
     recipe = ErrorMinimizingRecipe(kept_patterns=Stripes())
     assert recipe.seen_at(96).kept_patterns == Stripes(view_px=48)
-    assert recipe.of_small_volumes().kept_patterns == Checks()
-    assert replace(recipe, surrogate_size_px=32).of_small_volumes().kept_patterns == Stripes()
+    assert recipe.seen_whole(spatial_dims=3).kept_patterns == Checks()
+    assert recipe.seen_whole(spatial_dims=2).kept_patterns == Stripes()
+    assert replace(recipe, surrogate_size_px=32).seen_whole(spatial_dims=3).kept_patterns == Stripes()
     assert TargetedAdversarialRecipe(kept_patterns=Stripes()).seen_at(64).kept_patterns == Stripes(view_px=32)
     assert replace(recipe, block_size_px=4).coarse(Stripes()) == Coarse(patterns=Stripes(), block_size_px=4)
     recipe.check_images(sized_source([20], dims=3))
