@@ -35,11 +35,13 @@ LONGER = replace(UNSHIFTED, name="unet, flips alone, 4 times the steps", epochs=
 ALONG_AXES = Stripes(along_axes=True)
 SYNTHETIC = SyntheticRecipe(patterns=ALONG_AXES)
 STARTED_ALONG_AXES = replace(ERROR_MINIMIZING, start=ALONG_AXES)
-HALF = "background half as strong"
+FAINT_SHARES = (("background half as strong", 0.5), ("background three eighths as strong", 0.375))
 ROWS: tuple[tuple[str, str, VictimRecipe, str, Recipe], ...] = (
-    ("8/255", "adversarial:4/255", LONGER, "", SYNTHETIC),
-    ("8/255", "adversarial:4/255", LONGER, HALF, replace(SYNTHETIC, faint_share=0.5)),
-    ("8/255", "adversarial:4/255", LONGER, HALF, replace(STARTED_ALONG_AXES, faint_share=0.5)),
+    *(
+        ("8/255", "adversarial:4/255", LONGER, words, replace(method, faint_share=share))
+        for words, share in FAINT_SHARES
+        for method in (SYNTHETIC, STARTED_ALONG_AXES)
+    ),
     ("16/255", "adversarial:8/255", UNSHIFTED, "", SYNTHETIC),
     ("16/255", "adversarial:8/255", UNSHIFTED, "", STARTED_ALONG_AXES),
 )
