@@ -81,8 +81,10 @@ demo: $(STAMP)  ## protect, verify and audit real MR slices (under five minutes)
 bench: $(STAMP)  ## measure speed and memory
 	$(RUN) -m tests.benchmarks.run --output bench_output
 
-reproduce: $(STAMP)  ## recompute the published figures (hours)
+reproduce: $(STAMP)  ## recompute the published figures (a day and more; it goes on where it was stopped)
 	$(RUN) bundles/classification_protection/reproduce.py --data "$(DATA)"
+	$(RUN) bundles/segmentation_protection/reproduce.py --data "$(DATA)"
+	$(RUN) bundles/volume_protection/reproduce.py --data "$(DATA)"
 	$(RUN) bundles/classification_protection/countermeasures.py --data "$(DATA)"
 	$(RUN) bundles/segmentation_protection/countermeasures.py --data "$(DATA)"
 	$(RUN) bundles/segmentation_protection/adversarial_training.py --data "$(DATA)"

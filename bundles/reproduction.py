@@ -298,6 +298,6 @@ def _options(bundle: Bundle) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2, help="torch threads")
     parser.add_argument("--small", action="store_true", help="leave the longest trainings out")
     parser.add_argument("--finished", action="store_true", help="compute nothing; publish what earlier runs finished")
-    parser.add_argument("--keep", action="store_true", help="also publish rows of docs/results.json that still hold")
+    parser.add_argument("--keep", action="store_true", help="also publish rows in docs/ that still hold")
     parser.add_argument("--publish", action="store_true", help="write the table into docs/, also of a partial run")
     return parser.parse_args()
