@@ -113,10 +113,10 @@ def _table(rows: Sequence[dict[str, Any]], name: str) -> str:
     lines = [f"| countermeasure | clean files | {' | '.join(methods)} |", "|" + "---|" * (len(methods) + 2)]
     victims = [_victims(one) for one in rows]
     tried = dict.fromkeys(kind for one in victims for kind in one)
-    for kind in tried:
-        clean = next(one[kind] for one in victims if kind in one)["clean"]["mean"]
+    for kind in tried | dict.fromkeys(kind for one in rows for kind in _left_out(one)):
+        clean = next((f"{one[kind]['clean']['mean']:.3f}" for one in victims if kind in one), "")
         released = [_released(one, kind) for one in rows]
-        lines.append(f"| {kind} | {clean:.3f} | {' | '.join(released)} |")
+        lines.append(f"| {kind} | {clean} | {' | '.join(released)} |")
     for title, kinds in _SUMMARIES:
         if any(_counts(kind, kinds) for kind in tried):
             lines.append(f"| {title} | | {' | '.join(_share(one, kinds) for one in rows)} |")
@@ -193,18 +193,25 @@ def _counts(kind: str, kinds: Sequence[str]) -> bool:
 
 
 def _victims(one: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    names = [str(victim["recipe"]["name"]) for victim in one["audit"]["recipes"]]
+    return {_kind(one, victim): victim for victim in one["audit"]["recipes"]}
+
+
+def _left_out(one: dict[str, Any]) -> list[str]:
+    """Return the countermeasures that the images of a result cannot undergo."""
+    return [_kind(one, victim) for victim in one["audit"]["not_applied"]]
+
+
+def _kind(one: dict[str, Any], victim: dict[str, Any]) -> str:
+    names = [str(other["recipe"]["name"]) for other in one["audit"]["recipes"]]
     plain = min(names, key=len)  # the others add their countermeasure to its name
-    kinds = [name.removeprefix(plain).removeprefix(", ") or "none" for name in names]
-    return dict(zip(kinds, one["audit"]["recipes"], strict=True))
+    return str(victim["recipe"]["name"]).removeprefix(plain).removeprefix(", ") or "none"
 
 
 def _released(one: dict[str, Any], kind: str) -> str:
     victim = _victims(one).get(kind)
     if victim is not None:
         return f"{victim['released']['mean']:.3f}"
-    left_out = any(str(other["recipe"]["name"]).endswith(f", {kind}") for other in one["audit"]["not_applied"])
-    return "not applicable" if left_out else "not computed"
+    return "not applicable" if kind in _left_out(one) else "not computed"
 
 
 def _mean(victim: dict[str, Any], on: str, score: str) -> float:

@@ -95,6 +95,7 @@ def test_a_row_for_each_countermeasure_and_a_column_for_each_method(tables: Any)
     assert "| none | 0.900 | 0.400 | 0.460 |" in lines
     assert "| blur:1 | 0.800 | 0.600 | not computed |" in lines
     assert "| grey | 0.700 | not applicable | 0.300 |" in lines
+    assert "| grey |  | not applicable |" in tables.tables([ONE]).splitlines(), "said also where no other method has it"
     assert any(line.startswith("| **largest share") and "25% (blur:1) | -10% (none)" in line for line in lines)
     assert "Majority class: 0.500." in lines
     tail = [
