@@ -2,6 +2,7 @@
 
 from monai_unlearnable.perturbations.autoregressive import Autoregressive
 from monai_unlearnable.perturbations.base import Patches, Perturbation, PerturbationBatch, StepHook, SurrogateModel
+from monai_unlearnable.perturbations.blocks import Blocks
 from monai_unlearnable.perturbations.checks import Checks
 from monai_unlearnable.perturbations.coarse import Coarse
 from monai_unlearnable.perturbations.combined import Combined
@@ -29,10 +30,11 @@ from monai_unlearnable.perturbations.objectives import (
     UnsaturatedObjective,
 )
 from monai_unlearnable.perturbations.on_grid import OnGrid, on_grid
-from monai_unlearnable.perturbations.patterns import Blocks, PatternFamily, Stripes
+from monai_unlearnable.perturbations.pattern_family import PatternFamily
 from monai_unlearnable.perturbations.region_share import AtMost
 from monai_unlearnable.perturbations.regions import Background, Body, ContourBand, Region, Salient, Structures
 from monai_unlearnable.perturbations.robust_error_minimizing import RobustErrorMinimizing
+from monai_unlearnable.perturbations.stripes import Stripes
 from monai_unlearnable.perturbations.synthetic import Synthetic
 from monai_unlearnable.perturbations.targeted import TargetedAdversarial
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from monai_unlearnable.errors import BudgetError
-from monai_unlearnable.perturbations.patterns import PatternFamily, drawing_generator, enlarged_positions
+from monai_unlearnable.perturbations.pattern_family import PatternFamily, drawing_generator, enlarged_positions
 from monai_unlearnable.types import Region
 
 __all__ = ["Autoregressive", "Process", "choose_processes", "draw_process"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from monai_unlearnable.errors import BudgetError
-from monai_unlearnable.perturbations.patterns import PatternFamily, drawing_generator
+from monai_unlearnable.perturbations.pattern_family import PatternFamily, drawing_generator
 from monai_unlearnable.types import Region
 
 __all__ = ["Checks"]

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from monai_unlearnable.errors import BudgetError
-from monai_unlearnable.perturbations.patterns import PatternFamily, enlarged_positions
+from monai_unlearnable.perturbations.pattern_family import PatternFamily, enlarged_positions
 from monai_unlearnable.types import Region
 
 __all__ = ["Coarse"]

@@ -9,7 +9,8 @@ from monai.networks.nets import UNet
 from torch import Tensor, nn
 
 from monai_unlearnable.dense_networks import CHANNELS, STRIDES, Padded, check_dense
-from monai_unlearnable.perturbations.patterns import PatternFamily, Stripes
+from monai_unlearnable.perturbations.pattern_family import PatternFamily
+from monai_unlearnable.perturbations.stripes import Stripes
 
 __all__ = ["PatternedGenerator", "small_generator"]
 

@@ -13,7 +13,8 @@ from monai_unlearnable.budgets import AnyBudget, Budget
 from monai_unlearnable.budgets.base import LevelNumber, as_list, per_sample
 from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.perturbations.base import Perturbation, PerturbationBatch, StepHook, SurrogateModel
-from monai_unlearnable.perturbations.patterns import PatternFamily, Stripes
+from monai_unlearnable.perturbations.pattern_family import PatternFamily
+from monai_unlearnable.perturbations.stripes import Stripes
 from monai_unlearnable.types import Deltas, Labels, Region
 
 __all__ = ["MOST_COMBINED_LABELS", "Synthetic", "combinations_of"]

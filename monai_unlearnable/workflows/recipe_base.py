@@ -18,7 +18,6 @@ from monai_unlearnable.engines import PrepareViews, ProtectionEngine, SaveProtec
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.networks import small_resnet
 from monai_unlearnable.perturbations import (
-    Checks,
     Coarse,
     Combined,
     ErrorMinimizing,
@@ -27,7 +26,6 @@ from monai_unlearnable.perturbations import (
     ObjectiveLoss,
     PatternFamily,
     Perturbation,
-    Stripes,
     TargetedAdversarial,
     in_region,
     on_grid,
@@ -53,7 +51,6 @@ __all__ = [
     "SurrogateRecipe",
     "check_blocks",
     "in_blocks",
-    "patterns_seen_whole",
     "preprocessing_for",
     "training_loss",
 ]
@@ -108,8 +105,7 @@ class SurrogateRecipe(Recipe):
     def seen_at(self, size_px: int | None) -> SurrogateRecipe:
         """Let the surrogate look at this size, unless the recipe says which; see :meth:`Recipe.seen_at`."""
         size_px = size_px if self.surrogate_size_px is None else self.surrogate_size_px
-        kept = None if self.kept_patterns is None else self.kept_patterns.seen_at(size_px)
-        return replace(self, surrogate_size_px=size_px, kept_patterns=kept)
+        return replace(self, surrogate_size_px=size_px).with_patterns(lambda patterns: patterns.seen_at(size_px))
 
     def check_images(self, images: Source) -> None:
         """Refuse images that one block covers; see :meth:`Recipe.check_images`."""
@@ -121,8 +117,12 @@ class SurrogateRecipe(Recipe):
         if self.surrogate_size_px is not None:
             return self
         ways = whole_ways if self.dense_ways is usual_ways else self.dense_ways
-        kept = self.kept_patterns and patterns_seen_whole(self.kept_patterns, spatial_dims=spatial_dims)
-        return replace(self, dense_ways=ways, kept_patterns=kept)
+        fitted = replace(self, dense_ways=ways)
+        return fitted.with_patterns(lambda patterns: patterns.seen_whole(spatial_dims=spatial_dims))
+
+    def with_patterns(self, change: Callable[[PatternFamily], PatternFamily]) -> SurrogateRecipe:
+        """Return the recipe with each of its patterns changed."""
+        return replace(self, kept_patterns=self.kept_patterns and change(self.kept_patterns))
 
     @abstractmethod
     def perturbation(
@@ -261,9 +261,3 @@ def training_loss(task: Task) -> nn.Module:
     if task is Task.SEGMENTATION:
         return ObjectiveLoss(objective_for(task))
     return nn.BCEWithLogitsLoss() if task is Task.MULTI_LABEL else nn.CrossEntropyLoss()
-
-
-def patterns_seen_whole(patterns: PatternFamily, *, spatial_dims: int) -> PatternFamily:
-    """Return a checkerboard for volumes that networks see whole, unless other patterns than usual were chosen."""
-    usual = patterns in (Stripes(), Stripes(phases=2))
-    return Checks() if usual and spatial_dims == 3 else patterns

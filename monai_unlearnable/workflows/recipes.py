@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, cast
 
@@ -36,7 +37,6 @@ from monai_unlearnable.workflows.recipe_base import (
     SurrogateRecipe,
     check_blocks,
     in_blocks,
-    patterns_seen_whole,
 )
 
 __all__ = [
@@ -84,12 +84,11 @@ class SyntheticRecipe(Recipe):
 
     def seen_at(self, size_px: int | None) -> SyntheticRecipe:
         """Draw the patterns at the size that networks will look at; see :meth:`Recipe.seen_at`."""
-        return self if self.patterns is None else replace(self, patterns=self.patterns.seen_at(size_px))
+        return replace(self, patterns=self.patterns and self.patterns.seen_at(size_px))
 
     def seen_whole(self, *, spatial_dims: int) -> SyntheticRecipe:
         """Draw a checkerboard in volumes where no other patterns are chosen; see :meth:`Recipe.seen_whole`."""
-        patterns = self.patterns and patterns_seen_whole(self.patterns, spatial_dims=spatial_dims)
-        return replace(self, patterns=patterns)
+        return replace(self, patterns=self.patterns and self.patterns.seen_whole(spatial_dims=spatial_dims))
 
     def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:
         """Return an engine of one pass."""
@@ -154,18 +153,10 @@ class ErrorMinimizingRecipe(SurrogateRecipe):
     dense_stop_error: float = 0.05
     dense_enough_loss: float | None = 0.25
 
-    def seen_at(self, size_px: int | None) -> ErrorMinimizingRecipe:
-        """Let surrogate and starting pattern have this size; see :meth:`Recipe.seen_at`."""
-        fitted = cast(ErrorMinimizingRecipe, super().seen_at(size_px))
-        start = None if self.start is None else self.start.seen_at(fitted.surrogate_size_px)
-        return replace(fitted, start=start)
-
-    def seen_whole(self, *, spatial_dims: int) -> ErrorMinimizingRecipe:
-        """Start volumes from a checkerboard where nothing else is chosen; see :meth:`SurrogateRecipe.seen_whole`."""
-        fitted = cast(ErrorMinimizingRecipe, super().seen_whole(spatial_dims=spatial_dims))
-        if self.surrogate_size_px is not None or self.start is None:
-            return fitted
-        return replace(fitted, start=patterns_seen_whole(self.start, spatial_dims=spatial_dims))
+    def with_patterns(self, change: Callable[[PatternFamily], PatternFamily]) -> ErrorMinimizingRecipe:
+        """Change the starting pattern, too; see :meth:`SurrogateRecipe.with_patterns`."""
+        fitted = cast(ErrorMinimizingRecipe, super().with_patterns(change))
+        return replace(fitted, start=self.start and change(self.start))
 
     @classmethod
     def for_classes(cls) -> ErrorMinimizingRecipe:
