@@ -1,26 +1,18 @@
-"""Countermeasures that releases are tried against, and tables of what readers get; shared by the bundles."""
+"""Tables of what readers who take countermeasures get; shared by the bundles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
-from reproduction import Bundle, DataSet, Experiment, proof_line, splice, write_results
+from countermeasure_results import SUITE, counts, left_out, method_of, share_text, victims_by_kind
+from reproduction import proof_line
 
-from monai_unlearnable.audit.suites import SUITES
+__all__ = ["overview", "published_suites", "tables"]
 
-__all__ = ["KINDS", "SUITE", "against_countermeasures", "regained", "tables", "variant"]
-
-SUITE = "countermeasures"
-"""How the variants of experiments end whose victims take countermeasures, and what the files of figures are called."""
-KINDS = (*SUITES["standard"], "notch", "clean-part:0.2", "clean-part-alone:0.2")
-"""What every method is tried against."""
-_APART = ("pretrained", "clean-part", "notch")
-"""Readers who have more than the released files, or know how they were made."""
 _WITHOUT_LOOKING = {"segmentation": "IoU of the best blind answer"}
 _SUMMARIES = (
     ("**largest share of the clean gap regained**", ()),
@@ -30,123 +22,95 @@ _SUMMARIES = (
 )
 
 
-def against_countermeasures(
-    folder: Path,
-    description: str,
-    datasets: Mapping[str, Callable[[Path, Path], DataSet]],
-    experiments: Callable[[bool, Path], Sequence[Experiment]],
-    *,
-    name: str = SUITE,
-) -> Bundle:
-    """Return what a bundle publishes of them: a file of figures and one of tables, of that name, in its docs."""
-
-    def publish(results: Sequence[dict[str, Any]]) -> None:
-        write_results(results, folder / "docs" / f"{name}.json", curves=False)
-        splice(folder / "docs" / f"{name}.md", tables(results, name))
-
-    return Bundle(
-        folder=folder,
-        description=description,
-        datasets=datasets,
-        experiments=experiments,
-        table=partial(tables, name=name),
-        publish=publish,
-        results_name=f"{name}.json",
-    )
-
-
 def tables(results: Sequence[dict[str, Any]], name: str = SUITE) -> str:
-    """Return the shares of all methods, a table for each data set and radius with a column a method, and one of radii.
+    """Return a table for each data set and radius with a column a method, and one of radii.
 
     Args:
         results: what is shown.
         name: how their variants end.
     """
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    groups = _grouped(results, _data_set)
+    parts = [f"### {title}\n\n{_table(rows, name)}" for title, rows in groups.items()]
+    return "\n\n".join([*parts, *_strengths(results, name), proof_line(results)])
+
+
+def published_suites(bundles: Path) -> list[dict[str, Any]]:
+    """Return the results that bundles have published of the suite, in the order of their names."""
+    return [one for file in sorted(bundles.glob(f"*/docs/{SUITE}.json")) for one in json.loads(file.read_text())]
+
+
+def overview(results: Sequence[dict[str, Any]]) -> str:
+    """Return what the best reader regains: a row for each method, a column where several were tried."""
+    compared = {title: rows for title, rows in _grouped(results, _data_set).items() if len(rows) > 1}
+    shares = [{method_of(one, SUITE): share_text(one, ()) for one in rows} for rows in compared.values()]
+    return "\n".join(
+        [
+            f"| largest share of the clean gap regained | {' | '.join(compared)} |",
+            "|" + "---|" * (len(compared) + 1),
+            *(
+                f"| {method} | {' | '.join(found.get(method, 'not computed') for found in shares)} |"
+                for method in dict.fromkeys(method for found in shares for method in found)
+            ),
+            f"| *clean files, without looking* | {' | '.join(_ends(rows[0]) for rows in compared.values())} |",
+        ]
+    )
+
+
+def _ends(one: dict[str, Any]) -> str:
+    plain = victims_by_kind(one)["none"]
+    return f"{plain['clean']['mean']:.3f}, {plain['majority']:.3f}"
+
+
+def _data_set(one: dict[str, Any]) -> str:
+    return f"{one['dataset']}, {one['radius']}"
+
+
+def _grouped(
+    results: Sequence[dict[str, Any]], title_of: Callable[[dict[str, Any]], str]
+) -> dict[str, list[dict[str, Any]]]:
+    groups: dict[str, list[dict[str, Any]]] = {}
     for one in results:
-        groups.setdefault((one["dataset"], one["radius"]), []).append(one)
-    parts = [f"### {dataset}, {radius}\n\n{_table(rows, name)}" for (dataset, radius), rows in groups.items()]
-    return "\n\n".join([*_overview(groups, name), *parts, *_strengths(results, name), proof_line(results)])
-
-
-def _overview(groups: Mapping[tuple[str, str], Sequence[dict[str, Any]]], name: str) -> list[str]:
-    """Return a table of what the best reader regains, where several methods were tried on several data sets."""
-    compared = {group: rows for group, rows in groups.items() if len(rows) > 1}
-    if len({dataset for dataset, _ in compared}) < 2:
-        return []
-    titles = [f"{dataset}, {radius}" for dataset, radius in compared]
-    shares = [{_method(one, name): _share(one, ()) for one in rows} for rows in compared.values()]
-    lines = [
-        f"| largest share of the clean gap regained | {' | '.join(titles)} |",
-        "|" + "---|" * (len(titles) + 1),
-        *(
-            f"| {method} | {' | '.join(found.get(method, 'not computed') for found in shares)} |"
-            for method in dict.fromkeys(method for found in shares for method in found)
-        ),
-    ]
-    return ["### All methods\n\n" + "\n".join(lines)]
+        groups.setdefault(title_of(one), []).append(one)
+    return groups
 
 
 def _strengths(results: Sequence[dict[str, Any]], name: str) -> list[str]:
     """Return a table of radii for every data set and method that was computed at several."""
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for one in results:
-        groups.setdefault((one["dataset"], _method(one, name)), []).append(one)
     parts = []
-    for (dataset, method), rows in groups.items():
+    for title, rows in _grouped(results, lambda one: f"{one['dataset']}, {method_of(one, name)}").items():
         if len(rows) > 1:
             rows = sorted(rows, key=lambda one: Fraction(one["radius"]))
             lines = [
                 "| radius | PSNR dB, SSIM | no countermeasure | largest share of the clean gap regained |",
                 "|---|---|---|---|",
                 *(
-                    f"| {one['radius']} | {_fidelity(one)} | {_released(one, 'none')} | {_share(one, ())} |"
+                    f"| {one['radius']} | {_fidelity(one)} | {_released(one, 'none')} | {share_text(one, ())} |"
                     for one in rows
                 ),
             ]
-            parts.append(f"### {dataset}, {method}, by radius\n\n" + "\n".join(lines))
+            parts.append(f"### {title}, by radius\n\n" + "\n".join(lines))
     return parts
 
 
 def _table(rows: Sequence[dict[str, Any]], name: str) -> str:
-    methods = [_method(one, name) for one in rows]
+    methods = [method_of(one, name) for one in rows]
     lines = [f"| countermeasure | clean files | {' | '.join(methods)} |", "|" + "---|" * (len(methods) + 2)]
-    victims = [_victims(one) for one in rows]
+    victims = [victims_by_kind(one) for one in rows]
     tried = dict.fromkeys(kind for one in victims for kind in one)
-    for kind in tried | dict.fromkeys(kind for one in rows for kind in _left_out(one)):
+    for kind in tried | dict.fromkeys(kind for one in rows for kind in left_out(one)):
         clean = next((f"{one[kind]['clean']['mean']:.3f}" for one in victims if kind in one), "")
         released = [_released(one, kind) for one in rows]
         lines.append(f"| {kind} | {clean} | {' | '.join(released)} |")
     for title, kinds in _SUMMARIES:
-        if any(_counts(kind, kinds) for kind in tried):
-            lines.append(f"| {title} | | {' | '.join(_share(one, kinds) for one in rows)} |")
-    lines.append(
-        f"| the same, stopped at its best on clean images | | {' | '.join(_share(one, (), 'peak') for one in rows)} |"
-    )
+        if any(counts(kind, kinds) for kind in tried):
+            lines.append(f"| {title} | | {' | '.join(share_text(one, kinds) for one in rows)} |")
+    peaks = [share_text(one, (), "peak") for one in rows]
+    lines.append(f"| the same, stopped at its best on clean images | | {' | '.join(peaks)} |")
     lines.append(f"| seconds to protect | | {' | '.join(format(one['protect_seconds'], '.0f') for one in rows)} |")
     lines += [f"| {title} | | {' | '.join(look(one['audit']) for one in rows)} |" for title, look in _looks(rows)]
     lines.append(f"| PSNR dB, SSIM | | {' | '.join(_fidelity(one) for one in rows)} |")
     without = _WITHOUT_LOOKING.get(rows[0]["audit"]["task"], "Majority class")
     return "\n".join([*lines, "", f"{without}: {victims[0]['none']['majority']:.3f}."])
-
-
-def regained(one: dict[str, Any], kinds: Sequence[str] = (), score: str = "score") -> tuple[float, str]:
-    """Return the largest share of the clean gap that a victim regains, and its countermeasure.
-
-    The share is ``(score - majority) / (plain - majority)`` of mean scores over the seeds, where ``plain`` is that of
-    victims trained on clean files without a countermeasure.
-
-    Args:
-        one: a result.
-        kinds: how the countermeasures begin that count; none for all changes of the images, and plain training.
-        score: ``score``, or ``peak`` for victims that stop at their best epoch.
-    """
-    victims = _victims(one)
-    majority = victims["none"]["majority"]
-    gap = _mean(victims["none"], "clean", "score") - majority
-    scores = {kind: _mean(victim, "released", score) for kind, victim in victims.items() if _counts(kind, kinds)}
-    best = max(scores, key=lambda kind: scores[kind])
-    return (scores[best] - majority) / gap, best
 
 
 def _use(audit: dict[str, Any]) -> str:
@@ -178,51 +142,11 @@ def _looks(rows: Sequence[dict[str, Any]]) -> list[tuple[str, Callable[[dict[str
     return [(title, look) for name, title, look in _EXTRAS if all(one["audit"].get(name) for one in rows)]
 
 
-def variant(words: str = "", name: str = SUITE) -> str:
-    """Return the variant of an experiment of these tables: what tells its method from others, and their name."""
-    return f"{words}, {name}" if words else name
-
-
-def _method(one: dict[str, Any], name: str) -> str:
-    words = one["variant"].removesuffix(name).removesuffix(", ")
-    return f"{one['method']}, {words}" if words else str(one["method"])
-
-
-def _counts(kind: str, kinds: Sequence[str]) -> bool:
-    return kind.startswith(tuple(kinds)) if kinds else not kind.startswith(_APART)
-
-
-def _victims(one: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {_kind(one, victim): victim for victim in one["audit"]["recipes"]}
-
-
-def _left_out(one: dict[str, Any]) -> list[str]:
-    """Return the countermeasures that the images of a result cannot undergo."""
-    return [_kind(one, victim) for victim in one["audit"]["not_applied"]]
-
-
-def _kind(one: dict[str, Any], victim: dict[str, Any]) -> str:
-    names = [str(other["recipe"]["name"]) for other in one["audit"]["recipes"]]
-    plain = min(names, key=len)  # the others add their countermeasure to its name
-    return str(victim["recipe"]["name"]).removeprefix(plain).removeprefix(", ") or "none"
-
-
 def _released(one: dict[str, Any], kind: str) -> str:
-    victim = _victims(one).get(kind)
+    victim = victims_by_kind(one).get(kind)
     if victim is not None:
         return f"{victim['released']['mean']:.3f}"
-    return "not applicable" if kind in _left_out(one) else "not computed"
-
-
-def _mean(victim: dict[str, Any], on: str, score: str) -> float:
-    return fmean(run[score] for run in victim["runs"] if run["trained_on"] == on)
-
-
-def _share(one: dict[str, Any], kinds: Sequence[str], score: str = "score") -> str:
-    if not any(_counts(kind, kinds) for kind in _victims(one)):
-        return "not computed"
-    share, kind = regained(one, kinds, score)
-    return f"{share:.0%} ({kind})"
+    return "not applicable" if kind in left_out(one) else "not computed"
 
 
 def _fidelity(one: dict[str, Any]) -> str:

@@ -254,9 +254,9 @@ def publish_in_docs(
     return publish
 
 
-def splice(path: Path, text: str) -> None:
-    """Replace what stands between the two markers of a Markdown file."""
-    start, end = "<!-- figures -->", "<!-- end of figures -->"
+def splice(path: Path, text: str, *, name: str = "figures") -> None:
+    """Replace what stands between the two markers of that name in a Markdown file."""
+    start, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     before, rest = path.read_text().split(start, 1)
     after = rest.split(end, 1)[1]
     path.write_text(f"{before}{start}\n{text}\n{end}{after}")

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the bundles share how figures are made
-from countermeasure_tables import KINDS, against_countermeasures, variant
+from against_countermeasures import KINDS, against_countermeasures, variant
 from data_sets import DATA_SETS
 from reproduction import Experiment, main
 

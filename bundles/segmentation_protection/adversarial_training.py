@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the bundles share how figures are made
-from countermeasure_tables import against_countermeasures, variant
+from against_countermeasures import against_countermeasures, variant
 from countermeasures import VICTIM
 from data_sets import DATA_SETS
 from reproduce import ERROR_MINIMIZING
