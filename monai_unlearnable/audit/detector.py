@@ -28,7 +28,15 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler
 
-from monai_unlearnable.audit.detector_views import LOOKS, PairViews, fine_detail, patches_of, side_px, small_pictures
+from monai_unlearnable.audit.detector_views import (
+    LOOKS,
+    Frame,
+    PairViews,
+    fine_detail,
+    frame_of,
+    patches_of,
+    small_pictures,
+)
 
 __all__ = ["LEAST_PAIRS", "MOST_PAIRS", "SEEDS", "Detection", "LookResult", "LookRun", "detect"]
 
@@ -142,10 +150,11 @@ def detect(views: PairViews, *, seeds: Sequence[int] = SEEDS) -> Detection:
 
 def _released_run(views: PairViews, halves: tuple[Tensor, Tensor], *, look: str, network: str, seed: int) -> LookRun:
     parts = []
+    frame = frame_of(views.clean)  # of both halves: a network is asked about what it was trained to look at
     for number, half in enumerate(halves):
         images = [[which[at] for at in half.tolist()] for which in (views.released, views.clean)]
         # Both forms of an image are cut at the same places: nothing but what was added tells them apart.
-        looked = [_look(one, look, seed=2 * seed + number, trained=number == 0) for one in images]
+        looked = [_look(one, look, frame, seed=2 * seed + number, trained=number == 0) for one in images]
         labels = torch.cat([torch.full((len(one),), 1 - place) for place, one in enumerate(looked)])
         parts.append((torch.cat(looked), labels, len(looked[0]) // len(half)))
     (inputs, labels, _), (asked, truth, count) = parts
@@ -160,7 +169,9 @@ def _class_run(
     views: PairViews, labels: Tensor, halves: tuple[Tensor, Tensor], *, look: str, network: str, seed: int
 ) -> LookRun:
     # The pattern of a class may begin at the same pixel in every image: one place is cut out of all.
-    looked = [_look([views.deltas[at] for at in half.tolist()], look, seed=None, trained=False) for half in halves]
+    frame = frame_of(views.deltas)
+    deltas = [[views.deltas[at] for at in half.tolist()] for half in halves]
+    looked = [_look(one, look, frame, seed=None, trained=False) for one in deltas]
     answers = _answers(
         looked[0], labels[halves[0]], looked[1], classes=int(labels.max()) + 1, network=network, look=look, seed=seed
     )
@@ -169,16 +180,14 @@ def _class_run(
     return LookRun(seed, right, None, int(truth.bincount().max()) / len(truth))
 
 
-def _look(images: Sequence[Tensor], look: str, *, seed: int | None, trained: bool) -> Tensor:
+def _look(images: Sequence[Tensor], look: str, frame: Frame, *, seed: int | None, trained: bool) -> Tensor:
     if look == LOOKS[0]:
-        return small_pictures(images)
-    size = side_px(images)
-    whole = all(max(one.shape[1:]) == size for one in images)
-    if whole or seed is None:
-        return fine_detail(patches_of(images, size_px=size, count=1, generator=None))
+        return small_pictures(images, frame)
+    if frame.whole or seed is None:
+        return fine_detail(patches_of(images, frame, count=1, generator=None))
     count = max(1, _TRAINING_PATCHES // (2 * len(images))) if trained else _PATCHES_ASKED
     generator = torch.Generator().manual_seed(seed)
-    return fine_detail(patches_of(images, size_px=size, count=count, generator=generator))
+    return fine_detail(patches_of(images, frame, count=count, generator=generator))
 
 
 class _Answers(Dataset[dict[str, Tensor]]):

@@ -16,7 +16,7 @@ from monai_unlearnable.audit.pairing import AuditData
 from monai_unlearnable.audit.sizes import resized_image
 from monai_unlearnable.types import StoredValues
 
-__all__ = ["LOOKS", "PairViews", "fine_detail", "patches_of", "read_pairs", "side_px", "small_pictures"]
+__all__ = ["LOOKS", "Frame", "PairViews", "fine_detail", "frame_of", "patches_of", "read_pairs", "small_pictures"]
 
 LOOKS = ("small pictures", "fine detail")
 """What is looked at; see :func:`small_pictures` and :func:`fine_detail`."""
@@ -75,22 +75,50 @@ def _seen(image: StoredValues, low: float, high: float) -> Tensor:
     return (torch.from_numpy(image.astype(np.float32)) - low) / (high - low) * 2 - 1
 
 
-def side_px(images: Sequence[Tensor]) -> int:
-    """Return the side of small pictures and patches: 32 pixels of pictures, 16 voxels of volumes, or what they have."""
-    largest = _PICTURE_SIDE_PX if images[0].ndim == 3 else _VOLUME_SIDE_PX
-    return min(largest, *(size for one in images for size in one.shape[1:]))
+@dataclass(frozen=True)
+class Frame:
+    """How images of several sizes are looked at: the same way, whichever of them are.
+
+    Attributes:
+        side_px: side of small pictures and patches: 32 pixels of pictures, 16 voxels of volumes, or what all have.
+        smallest: the smallest size along each axis.
+        small: whether images have one size that is no larger than small pictures, so that they stay as they are.
+        whole: whether a patch is all there is of an image.
+    """
+
+    side_px: int
+    smallest: tuple[int, ...]
+    small: bool
+    whole: bool
 
 
-def small_pictures(images: Sequence[Tensor]) -> Tensor:
+def frame_of(images: Sequence[Tensor]) -> Frame:
+    """Return how all of these images are looked at.
+
+    Example:
+        >>> frame_of([torch.zeros(1, 40, 28), torch.zeros(1, 30, 50)])
+        Frame(side_px=28, smallest=(30, 28), small=False, whole=False)
+    """
+    spaces = {tuple(one.shape[1:]) for one in images}
+    most = _most_px(images[0])
+    smallest = tuple(min(sizes) for sizes in zip(*spaces, strict=True))
+    side, largest = min(most, *smallest), max(max(one) for one in spaces)
+    return Frame(side, smallest, small=len(spaces) == 1 and largest <= most, whole=largest == side)
+
+
+def _most_px(image: Tensor) -> int:
+    return _PICTURE_SIDE_PX if image.ndim == 3 else _VOLUME_SIDE_PX
+
+
+def small_pictures(images: Sequence[Tensor], frame: Frame) -> Tensor:
     """Return images at 32 (volumes: 16) pixels a side by area means; as they are where none is larger.
 
     Returns:
         ``(n, channel, *space)`` float32.
     """
-    side = _PICTURE_SIDE_PX if images[0].ndim == 3 else _VOLUME_SIDE_PX
-    if len({one.shape for one in images}) == 1 and max(images[0].shape[1:]) <= side:
+    if frame.small:
         return torch.stack(list(images))
-    return torch.stack([resized_image(one, size_px=side, interpolation="area") for one in images])
+    return torch.stack([resized_image(one, size_px=_most_px(one), interpolation="area") for one in images])
 
 
 def fine_detail(images: Tensor) -> Tensor:
@@ -108,27 +136,26 @@ def fine_detail(images: Tensor) -> Tensor:
     return images - mean(functional.pad(images, (1,) * 2 * dims, mode="replicate"), 3, 1)
 
 
-def patches_of(images: Sequence[Tensor], *, size_px: int, count: int, generator: torch.Generator | None) -> Tensor:
+def patches_of(images: Sequence[Tensor], frame: Frame, *, count: int, generator: torch.Generator | None) -> Tensor:
     """Cut patches on the native grid.
 
     Args:
         images: each ``(channel, *space)``.
-        size_px: side of a patch.
+        frame: of these images and of all that are looked at with them.
         count: patches of each image.
         generator: of their places; None for the same place in all images, in the middle of the smallest.
 
     Returns:
         ``(n * count, channel, *size)``, those of one image one after the other.
     """
-    smallest = [min(sizes) for sizes in zip(*(one.shape[1:] for one in images), strict=True)]
     found = []
     for image in images:
         for _ in range(count):
             part = [slice(None)]
-            for size, least in zip(image.shape[1:], smallest, strict=True):
-                middle = (least - size_px) // 2
-                room = size - size_px + 1
+            for size, least in zip(image.shape[1:], frame.smallest, strict=True):
+                middle = (least - frame.side_px) // 2
+                room = size - frame.side_px + 1
                 start = middle if generator is None else int(torch.randint(room, (), generator=generator))
-                part.append(slice(start, start + size_px))
+                part.append(slice(start, start + frame.side_px))
             found.append(image[tuple(part)])
     return torch.stack(found)

@@ -22,9 +22,9 @@ from monai_unlearnable.audit.detector import Detection, LookResult, LookRun, det
 from monai_unlearnable.audit.detector_views import (
     PairViews,
     fine_detail,
+    frame_of,
     patches_of,
     read_pairs,
-    side_px,
     small_pictures,
 )
 from monai_unlearnable.audit.extra_wording import detector_sentences
@@ -123,15 +123,49 @@ def test_fine_detail_is_what_the_mean_around_leaves(space: list[int], seed: int)
 
 def test_patches_lie_in_their_images_and_at_one_place_without_a_generator() -> None:
     images = [torch.arange(1.0 * one * two).reshape(1, one, two) for one, two in ((9, 7), (6, 8))]
-    cut = patches_of(images, size_px=4, count=3, generator=torch.Generator().manual_seed(0))
-    assert cut.shape == (6, 1, 4, 4)
+    frame = frame_of(images)
+    cut = patches_of(images, frame, count=3, generator=torch.Generator().manual_seed(0))
+    assert cut.shape == (6, 1, 6, 6)
     for image, patches in zip(images, cut.split(3), strict=True):
         assert all(set(one.flatten().tolist()) <= set(image.flatten().tolist()) for one in patches)
-    middle = patches_of(images, size_px=4, count=1, generator=None)
-    assert torch.equal(middle[0, 0], images[0][0, 1:5, 1:5]) and torch.equal(middle[1, 0], images[1][0, 1:5, 1:5])
-    assert (side_px(images), side_px([torch.zeros(1, 90, 70)]), side_px([torch.zeros(1, 20, 20, 20)])) == (6, 32, 16)
-    assert small_pictures([torch.zeros(1, 9, 7)] * 2).shape == (2, 1, 9, 7)
-    assert small_pictures(images).shape == (2, 1, 32, 32)
+    middle = patches_of(images, frame, count=1, generator=None)
+    assert torch.equal(middle[0, 0], images[0][0, :6, :6]) and torch.equal(middle[1, 0], images[1][0, :6, :6])
+    lower = patches_of([images[0][:, :, :6]], frame_of([torch.zeros(1, 9, 6)]), count=1, generator=None)
+    assert torch.equal(lower[0, 0], images[0][0, 1:7, :6])
+    assert small_pictures([torch.zeros(1, 9, 7)] * 2, frame_of([torch.zeros(1, 9, 7)] * 2)).shape == (2, 1, 9, 7)
+    assert small_pictures(images, frame).shape == (2, 1, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("spaces", "side_px", "small", "whole"),
+    [
+        (((9, 7), (6, 8)), 6, False, False),
+        (((9, 7), (9, 7)), 7, True, False),
+        (((7, 7), (7, 7)), 7, True, True),
+        (((90, 70),), 32, False, False),
+        (((20, 20, 20),), 16, False, False),
+    ],
+)
+def test_a_frame_is_of_all_images(spaces: tuple[tuple[int, ...]], side_px: int, small: bool, whole: bool) -> None:
+    frame = frame_of([torch.zeros(1, *one) for one in spaces])
+    assert (frame.side_px, frame.small, frame.whole) == (side_px, small, whole)
+
+
+@pytest.mark.parametrize(
+    "spaces",
+    [
+        [(24, 24, 9 + at) for at in range(8)],  # volumes of fewer slices than a patch has
+        [(28 + at, 40) for at in range(8)],
+        [(12, 12)] * 7 + [(12, 14)],  # small ones of one size, but for one
+    ],
+)
+def test_images_of_several_sizes_are_looked_at_alike_in_both_halves(spaces: list[tuple[int, ...]]) -> None:
+    random = torch.Generator().manual_seed(0)
+    clean = tuple(torch.randn(1, *one, generator=random) for one in spaces)
+    deltas = tuple(torch.randn(one.shape, generator=random) for one in clean)
+    released = tuple(one + delta for one, delta in zip(clean, deltas, strict=True))
+    found = detect(PairViews(released, clean, deltas, torch.arange(8) % 2, ""), seeds=(0,))
+    assert len(found.released) == len(found.classes) == 4
 
 
 def test_pairs_are_read_as_victims_see_them(tmp_path: Path) -> None:
