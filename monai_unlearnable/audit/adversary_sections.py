@@ -27,9 +27,10 @@ def heat_map(report: AuditReport) -> str:
     name, trivial = score_name(report.task), trivial_name(report.task).lower()
     text = (
         f"Mean {name.removeprefix('mean ')} on clean test images of victims that were trained on released images and, "
-        "beside it, on clean originals under the same countermeasure. The percentage says where a score lies between "
-        f"the {trivial} (0 %, or less) and the clean baseline of the same victim without a countermeasure (100 %); the "
-        "colour says the same, from white to orange."
+        "beside it, on clean originals under the same countermeasure (of victims with a clean part without any). The "
+        f"percentage says where a score lies between the {trivial} (0 %, or less) and the clean baseline of the same "
+        "victim without a countermeasure (100 %); the colour says the same, from white to orange. What a victim got "
+        "that learns nothing even from the originals means nothing, and has no colour."
     )
     legend = "".join(_colour_cell(share, f"{share:.0%}") for share in (0.0, 0.25, 0.5, 0.75, 1.0))
     scale = f'<table class="scale" aria-label="Colours"><tr>{legend}</tr></table>'
@@ -57,6 +58,9 @@ def _cells(column: GridColumn, at: int, task: Task) -> str:
         return '<td colspan="2">not applicable</td>'
     if found is None:
         return '<td colspan="2">not tested</td>'
+    if not found.clean_learned:
+        released, clean = (score_text(mean(one.score for one in runs), task) for runs in (found.released, found.clean))
+        return f"<td>{released} (means nothing)</td><td>{clean} (not learned)</td>"
     cells = ""
     for results in (found.released, found.clean):
         score = mean(one.score for one in results)

@@ -20,8 +20,7 @@ class BestAdversary:
         name: of its recipe.
         score: mean score of those that were trained on the release.
         clean: the same of clean files, under the same countermeasure.
-        plain: best mean score of victims that were trained on clean files without any countermeasure; None where every
-            victim took one.
+        plain: best mean score of victims that learned from clean files without any countermeasure; None where none did.
         majority: score of a reader who never looks at an image.
     """
 
@@ -35,7 +34,7 @@ class BestAdversary:
     def regained_share(self) -> float | None:
         """Share of the clean gap that it regains: ``(score - majority) / (plain - majority)``.
 
-        Below 0 where it is worse than not looking; None where plain training on clean files does not beat the majority.
+        Below 0 where it is worse than not looking; None where plain training did not learn from clean files.
         """
         gap = 0.0 if self.plain is None else self.plain - self.majority
         return (self.score - self.majority) / gap if gap > 0 else None
@@ -46,12 +45,15 @@ class BestAdversary:
 
 
 def find_best_adversary(outcomes: Sequence[RecipeOutcome]) -> BestAdversary | None:
-    """Return the victim that got most out of the release, of those that learn from clean images; None if none does."""
-    learned = [one for one in outcomes if one.clean_learned]
+    """Return the victim that got most out of the release, of those that learn from clean images; None if none does.
+
+    Who is trained on a clean part alone got nothing out of it.
+    """
+    learned = [one for one in outcomes if one.clean_learned and one.recipe.sees_release]
     if not learned:
         return None
     best = max(learned, key=lambda one: mean(run.score for run in one.released))
-    plain = [mean(run.score for run in one.clean) for one in outcomes if one.recipe.is_plain]
+    plain = [mean(run.score for run in one.clean) for one in learned if one.recipe.is_plain]
     return BestAdversary(
         name=best.recipe.name,
         score=mean(one.score for one in best.released),

@@ -29,8 +29,11 @@ class GridColumn:
     cells: tuple[RecipeOutcome | NotApplied | None, ...]
 
     def share(self, score: float) -> float | None:
-        """Return where a score lies between the majority (0) and the plain clean baseline (1); None without a gap."""
-        if self.plain is None:
+        """Return where a score lies between the majority (0) and the plain clean baseline (1).
+
+        None where there is no such baseline, or it did not learn.
+        """
+        if self.plain is None or not self.plain.clean_learned:
             return None
         gap = mean(one.score for one in self.plain.clean) - self.plain.majority
         return (score - self.plain.majority) / gap if gap > 0 else None

@@ -42,6 +42,7 @@ class Verdict(str, Enum):
     PROTECTED = "protected"
     NOT_PROTECTED = "not protected"
     NO_VERDICT = "no verdict"
+    REFERENCE = "sees no released image"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,12 @@ class RecipeOutcome:
 
     @property
     def verdict(self) -> Verdict:
-        """Protected: the mean released score is at or below the limit, and the clean baseline learned."""
+        """Protected: the mean released score is at or below the limit, and the clean baseline learned.
+
+        Who is trained on a clean part alone says nothing of the release, but what others who have that part add to it.
+        """
+        if not self.recipe.sees_release:
+            return Verdict.REFERENCE
         if not self.clean_learned:
             return Verdict.NO_VERDICT
         kept = mean(one.score for one in self.released) <= self.limit + 1e-9

@@ -21,7 +21,7 @@ from monai_unlearnable.sources.base import Task
 
 __all__ = ["AuditReport", "validate_report"]
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,14 @@ class AuditReport:
         return find_best_adversary(self.outcomes)
 
     @property
+    def verdicts(self) -> frozenset[Verdict]:
+        """What the victims say that were trained on released images."""
+        return frozenset(one.verdict for one in self.outcomes) - {Verdict.REFERENCE}
+
+    @property
     def held(self) -> bool:
         """Whether every check held and every recipe's verdict is "protected"."""
-        return all(one.held for one in self.checks) and all(one.verdict is Verdict.PROTECTED for one in self.outcomes)
+        return all(one.held for one in self.checks) and self.verdicts == {Verdict.PROTECTED}
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values that the shipped schema accepts."""

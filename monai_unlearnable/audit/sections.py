@@ -26,7 +26,12 @@ from monai_unlearnable.audit.wording import (
 
 __all__ = ["checks", "curves", "examples", "fidelity", "results", "settings", "text_list", "verdict"]
 
-_MARKS = {Verdict.PROTECTED: ("good", "✓"), Verdict.NOT_PROTECTED: ("bad", "✗"), Verdict.NO_VERDICT: ("open", "?")}
+_MARKS = {
+    Verdict.PROTECTED: ("good", "✓"),
+    Verdict.NOT_PROTECTED: ("bad", "✗"),
+    Verdict.NO_VERDICT: ("open", "?"),
+    Verdict.REFERENCE: ("open", "·"),
+}
 
 
 def verdict(report: AuditReport) -> str:

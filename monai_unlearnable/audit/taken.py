@@ -14,7 +14,8 @@ from monai_unlearnable.audit.victims import VictimRecipe
 __all__ = ["Axis", "Step", "base_of", "steps_of", "steps_text"]
 
 _ADVERSARIAL = "adversarial"
-_PLACES = ("clean_part", "start", "pictures", "fitted", "training", _ADVERSARIAL)
+_PART, _ALONE = "clean_part", "clean_part_alone"
+_PLACES = (_PART, "start", "pictures", "fitted", "training", _ADVERSARIAL)
 """Where a recipe's description has what a reader has or does; all else is the victim itself."""
 
 _WINDOW_WIDTH = 2.0
@@ -66,7 +67,8 @@ _KINDS: Mapping[str, _Kind] = MappingProxyType(
         "ImagesMixed": _Kind("images mixed"),
         "BoxSwapped": _Kind("boxes swapped"),
         "WorstOf": _Kind("worst of several augmentations", told=("count",)),
-        "clean_part": _Kind("a clean part", Axis("share", "share of images that is clean", 0.0), ("share", "alone")),
+        _PART: _Kind("a clean part", Axis("share", "share of images that is clean", 0.0), ("share",)),
+        _ALONE: _Kind("a clean part alone", Axis("share", "share of images, clean, without the others"), ("share",)),
         "start": _Kind("pretrained", told=("without_labels", "only_last", "rate_share")),
         _ADVERSARIAL: _Kind(
             "adversarial training", Axis("radius_in_255", "adversarial radius (255ths of the window)", 0.0)
@@ -134,7 +136,7 @@ def steps_of(recipe: VictimRecipe) -> tuple[Step, ...]:
         if place in _PLACES:
             for one in content if isinstance(content, list) else [content]:
                 settings = _in_255({name: value for name, value in one.items() if name != "countermeasure"})
-                kind = one.get("countermeasure", place)
+                kind = _ALONE if place == _PART and one["alone"] else one.get("countermeasure", place)
                 found.append(Step(kind, tuple((name, json.dumps(value)) for name, value in sorted(settings.items()))))
     return tuple(found)
 

@@ -141,6 +141,11 @@ class VictimRecipe:
         taken = (self.pictures, self.fitted, self.adversarial, self.training, self.start, self.clean_part)
         return not any(taken)
 
+    @property
+    def sees_release(self) -> bool:
+        """Whether released images are among those that it is trained on."""
+        return self.clean_part is None or not self.clean_part.alone
+
     def describe(self) -> dict[str, Any]:
         """Return everything that decides the outcome, as JSON values."""
         return {

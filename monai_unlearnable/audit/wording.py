@@ -15,6 +15,7 @@ from monai_unlearnable.audit.outcomes import (
 )
 from monai_unlearnable.audit.report import AuditReport
 from monai_unlearnable.audit.training import TrainingResult
+from monai_unlearnable.audit.victims import VictimRecipe
 from monai_unlearnable.sources.base import Task
 
 __all__ = [
@@ -32,8 +33,10 @@ __all__ = [
 
 _ABOUT_VICTIMS = (
     "A victim is a network that somebody trains on the released images. The audit trains such networks itself, from "
-    "the released files alone, and then asks them about clean images that they have never seen.",
-    "The clean baseline is the same network, trained the same way on the originals. It shows what could be learned.",
+    "the released files alone unless the table says what else they have, and then asks them about clean images that "
+    "they have never seen.",
+    "The clean baseline is the same network, trained the same way on the originals (without a countermeasure for those "
+    "who have a clean part). It shows what could be learned.",
 )
 
 _ABOUT_CLASSES = (
@@ -101,7 +104,7 @@ def _regained(best: BestAdversary) -> str:
         return (
             f"It regains {max(0.0, share):.0%} of the clean gap, which is what plain training on the originals gains."
         )
-    why = "every victim took a countermeasure" if best.plain is None else "the clean baseline does not beat not looking"
+    why = "no victim without a countermeasure learned from the originals"
     return f"What share of the clean gap that is cannot be said: {why}."
 
 
@@ -136,10 +139,9 @@ def spread_text(results: tuple[TrainingResult, ...], task: Task) -> str:
 
 def overall_verdict(report: AuditReport) -> tuple[Verdict, str]:
     """Return one verdict for all victims, the worst one, and its short title."""
-    verdicts = {one.verdict for one in report.outcomes}
-    if Verdict.NOT_PROTECTED in verdicts:
+    if Verdict.NOT_PROTECTED in report.verdicts:
         return Verdict.NOT_PROTECTED, "Not protected"
-    if Verdict.NO_VERDICT in verdicts:
+    if Verdict.NO_VERDICT in report.verdicts or not report.verdicts:
         return Verdict.NO_VERDICT, "No verdict"
     if not all(one.held for one in report.checks):
         return Verdict.NO_VERDICT, "Checks failed: no verdict can be relied on"
@@ -148,27 +150,34 @@ def overall_verdict(report: AuditReport) -> tuple[Verdict, str]:
 
 def headline_sentence(outcome: RecipeOutcome) -> str:
     """Say in one sentence what the victims of one recipe learned."""
-    task = outcome.task
+    task, trained = outcome.task, _trained_on(outcome.recipe)
     released = score_text(mean(one.score for one in outcome.released), task)
     clean = score_text(mean(one.score for one in outcome.clean), task)
     majority = score_text(outcome.majority, task)
     if task is Task.SINGLE_LABEL:
         return (
-            f"A {outcome.recipe.name} network trained on the released images answers {released} of clean test images "
+            f"A {outcome.recipe.name} network trained on {trained} answers {released} of clean test images "
             f"correctly; the same network trained on the originals answers {clean}; always giving the most frequent "
             f"answer is right for {majority}."
         )
     if task is Task.SEGMENTATION:
         return (
-            f"A {outcome.recipe.name} network trained on the released images outlines clean test images with a mean "
+            f"A {outcome.recipe.name} network trained on {trained} outlines clean test images with a mean "
             f"IoU of {released} (0: no overlap with the true outlines, 1: the same); the same network trained on the "
             f"originals reaches {clean}; the best answer without looking gives {majority}. Protected means at most "
             f"{outcome.limit:.2f}."
         )
     return (
-        f"A {outcome.recipe.name} network trained on the released images reaches a macro AUROC of {released} on clean "
+        f"A {outcome.recipe.name} network trained on {trained} reaches a macro AUROC of {released} on clean "
         f"test images; the same network trained on the originals reaches {clean}; guessing gives {majority}."
     )
+
+
+def _trained_on(recipe: VictimRecipe) -> str:
+    if recipe.clean_part is None:
+        return "the released images"
+    part = f"{recipe.clean_part.share:.0%}"
+    return f"the released images, {part} of them clean," if recipe.sees_release else f"{part} of the originals alone"
 
 
 def notes(report: AuditReport) -> tuple[str, ...]:

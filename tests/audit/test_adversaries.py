@@ -17,7 +17,7 @@ from monai_unlearnable.audit.loading import load_images
 from monai_unlearnable.audit.outcomes import NotApplied, RecipeOutcome
 from monai_unlearnable.audit.report import AuditReport
 from monai_unlearnable.audit.training import TrainingResult, train_victim
-from monai_unlearnable.audit.wording import best_adversary_sentences
+from monai_unlearnable.audit.wording import best_adversary_sentences, headline_sentence, overall_verdict
 from monai_unlearnable.countermeasures import AdversarialSteps, BitDepth, Grey, JpegRoundTrip
 from monai_unlearnable.errors import NotApplicableError
 from monai_unlearnable.sources import Task, open_source
@@ -173,7 +173,25 @@ def test_without_a_plain_clean_baseline_there_is_no_share() -> None:
     jpeg = replace(RECIPE, name="j", pictures=(JpegRoundTrip(10),))
     only = _report(_outcome(jpeg, [0.6], [0.8]))
     assert only.best_adversary is not None and only.best_adversary.plain is None
-    assert "cannot be said: every victim took a countermeasure." in best_adversary_sentences(only)[0]
-    beaten = _report(_outcome(RECIPE, [0.5], [0.5]), _outcome(jpeg, [0.6], [0.8]))
+    why = "cannot be said: no victim without a countermeasure learned from the originals."
+    assert why in best_adversary_sentences(only)[0]
+    beaten = _report(_outcome(RECIPE, [0.5], [0.51]), _outcome(jpeg, [0.6], [0.8]))
     assert beaten.best_adversary is not None and beaten.best_adversary.to_json()["regained_share"] is None
-    assert "cannot be said: the clean baseline does not beat not looking." in best_adversary_sentences(beaten)[0]
+    assert why in best_adversary_sentences(beaten)[0]
+
+
+def test_who_is_trained_on_a_clean_part_alone_says_nothing_of_the_release() -> None:
+    mixed, alone = (adversary_of(RECIPE, f"{kind}:0.2") for kind in ("clean-part", "clean-part-alone"))
+    plain = _outcome(RECIPE, [0.3], [0.9])
+    report = _report(plain, _outcome(mixed, [0.5], [0.9]), _outcome(alone, [0.8], [0.9]))
+    assert [one.verdict for one in report.outcomes] == [Verdict.PROTECTED, Verdict.PROTECTED, Verdict.REFERENCE]
+    assert report.held and overall_verdict(report)[0] is Verdict.PROTECTED
+    best = report.best_adversary
+    assert best is not None and best.name == mixed.name
+    assert "trained on the released images answers 30.0%" in headline_sentence(plain)
+    said = [headline_sentence(one) for one in report.outcomes[1:]]
+    assert "network trained on the released images, 20% of them clean, answers 50.0%" in said[0]
+    assert "network trained on 20% of the originals alone answers 80.0%" in said[1]
+    assert not _report(_outcome(mixed, [0.6], [0.9]), _outcome(alone, [0.8], [0.9])).held
+    only = _report(_outcome(alone, [0.4], [0.9]))
+    assert not only.held and overall_verdict(only)[0] is Verdict.NO_VERDICT and only.best_adversary is None

@@ -108,7 +108,7 @@ def test_no_countermeasure_makes_another_victim() -> None:
 
 def test_who_has_clean_images_or_a_pretrained_network_is_no_other_victim() -> None:
     part = replace(RECIPE, clean_part=CleanPart(share=0.2, alone=True))
-    assert steps_text(steps_of(part)) == "a clean part, alone, share 0.2" and steps_of(part)[0].value == 0.2
+    assert steps_text(steps_of(part)) == "a clean part alone, share 0.2" and steps_of(part)[0].value == 0.2
     started = replace(RECIPE, start=Pretraining(source=Path("x"), only_last=True))
     assert steps_text(steps_of(started)) == "pretrained, only last, rate share 1.0"
     assert base_of(part) == base_of(started) == base_of(RECIPE)
@@ -195,6 +195,25 @@ def test_a_victim_that_learned_nothing_gets_no_colour() -> None:
     page = heat_map(_report(_outcome(RECIPE, [0.5], [0.5]), _outcome(adversary_of(RECIPE, "jpeg:5"), [0.6], [0.7])))
     assert _cells(page) == []
     assert "No percentages for tiny: there is no clean baseline without a countermeasure that learned." in page
+
+
+def test_what_means_nothing_has_no_colour_and_a_gap_that_nobody_learned_no_percentage() -> None:
+    plain, blind = _outcome(RECIPE, [0.5], [0.9]), _outcome(adversary_of(RECIPE, "jpeg:5"), [0.6], [0.51])
+    page = heat_map(_report(plain, blind))
+    assert _cells(page) == [("#ffffff", "50.0% (0%)"), ("#f2a65a", "90.0% (100%)")]
+    assert "<td>60.0% (means nothing)</td><td>51.0% (not learned)</td>" in page
+    barely = _outcome(RECIPE, [0.5], [0.51])
+    assert grid_of([barely]).columns[0].share(0.6) is None
+
+
+def test_a_clean_part_and_the_same_part_alone_are_two_curves() -> None:
+    kinds = ("clean-part", "clean-part-alone")
+    outcomes = [_outcome(adversary_of(RECIPE, f"{kind}:{one}"), [0.6], [0.9]) for kind in kinds for one in (0.1, 0.5)]
+    found = find_sweeps([_outcome(RECIPE, [0.5], [0.9]), *outcomes])
+    assert [(one.axis.title, one.values) for one in found] == [
+        ("share of images that is clean", (0.0, 0.1, 0.5)),
+        ("share of images, clean, without the others", (0.1, 0.5)),  # of no image there is no victim
+    ]
 
 
 def test_a_curve_needs_two_strengths_and_begins_where_nothing_is_done() -> None:
