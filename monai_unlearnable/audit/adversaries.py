@@ -132,6 +132,9 @@ def adversary_of(
         50
     """
     kind, _, number = text.partition(":")
+    forms = [one for one in COUNTERMEASURES if one.startswith(f"{kind}:")]
+    if not number and forms and kind not in _WITHOUT_NUMBER:
+        raise ValueError(f"countermeasure {text!r} is not understood. Write {' or '.join(forms)}.")
     if kind == "denoiser":
         named = replace(recipe, name=f"{recipe.name}, denoiser:{Path(number).name[:_MOST_CHARACTERS]}")
         return _taking(named, DenoisedAs(number))
@@ -157,7 +160,7 @@ def adversary_of(
             return replace(named, clean_part=part, baseline=recipe)
     except (ValueError, ZeroDivisionError, OverflowError) as error:
         raise ValueError(f"countermeasure {text!r}: {error}") from error
-    raise ValueError(f"countermeasure {text!r} is not understood. Write one of: {', '.join(COUNTERMEASURES)}.")
+    raise ValueError(f"countermeasure {text[:80]!r} is not understood. Write one of: {', '.join(COUNTERMEASURES)}.")
 
 
 def with_adversaries(
@@ -195,7 +198,10 @@ def _taking(recipe: VictimRecipe, countermeasure: _Countermeasure) -> VictimReci
 
 
 def _share_of_window(number: str) -> float:
-    share = float(Fraction(number))
+    try:
+        share = float(Fraction(number))
+    except ZeroDivisionError as error:
+        raise ValueError(f"{number} divides by zero.") from error
     if not 0 < share <= 1:
         raise ValueError(f"the number {number} is a share of the window, above 0 and at most 1.")
     return share

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from monai_unlearnable.audit.loading import ImageSet
+from monai_unlearnable.errors import NotApplicableError
 
 __all__ = ["CleanPart"]
 
@@ -42,13 +43,15 @@ class CleanPart:
             seed: of the draw.
 
         Raises:
-            ValueError: the two are not of the same images.
+            NotApplicableError: the two are not of the same images with the same labels.
         """
-        if released.images.shape != clean.images.shape or not torch.equal(released.labels, clean.labels):
-            raise ValueError(
-                f"{len(released)} released images {tuple(released.images.shape)} and {len(clean)} clean ones "
-                f"{tuple(clean.images.shape)}: a clean part needs both of the same samples, in one order."
+        if released.images.shape != clean.images.shape:
+            raise NotApplicableError(
+                f"released images have shape {tuple(released.images.shape)}, their originals "
+                f"{tuple(clean.images.shape)}; a clean part needs both of the same samples."
             )
+        if not torch.equal(released.labels, clean.labels):
+            raise NotApplicableError("released images have other labels than their originals, and so has their part.")
         random = torch.Generator().manual_seed(seed)
         count = min(len(clean) - 1, max(2, round(self.share * len(clean))))
         chosen = torch.randperm(len(clean), generator=random)[:count].sort().values

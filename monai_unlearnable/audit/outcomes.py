@@ -134,7 +134,7 @@ def _limit(task: Task, majority: float) -> float:
 
 @dataclass(frozen=True)
 class NotApplied:
-    """A victim whose countermeasure is none for these images. It says nothing about the release.
+    """A victim whose countermeasure is none for these images, or lets no training end. It says nothing of the release.
 
     Attributes:
         recipe: the victim.

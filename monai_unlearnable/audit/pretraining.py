@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ class Pretraining:
     Attributes:
         source: other images with labels, of as many channels and dimensions; None where the reader has none.
         labels: labels CSV or datalist of a folder.
-        only_last: train nothing but the last layer on the release, at the victim's own learning rate.
+        only_last: train nothing but the last layer on the release (all those that depend on the number of classes), at
+            the victim's own learning rate.
         fine_share: share of the victim's learning rate at which all layers are trained, without ``only_last``.
 
     Raises:
@@ -59,7 +61,12 @@ class Pretraining:
                 f"({source.task.value}, {channels}, {len(space)}), the release's "
                 f"({train.task.value}, {train.channels}, {train.spatial_dims}); a network cannot start from these."
             )
-        return load_images(source, size_px=max(train.images.shape[2:]))
+        size_px = max(train.images.shape[2:])
+        loaded = load_images(source, size_px=size_px)
+        if {source.shape(index)[1:] for index in range(len(source))} == {tuple(loaded.images.shape[2:])}:
+            return loaded
+        # What was learnt depends on the size, and the checksum is of the stored pixels.
+        return replace(loaded, sha256=hashlib.sha256(f"{loaded.sha256} at {size_px}".encode()).hexdigest())
 
     def describe(self) -> dict[str, Any]:
         """Return the settings as JSON values; which images they were is said by their checksum elsewhere."""

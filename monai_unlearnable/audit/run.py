@@ -23,7 +23,7 @@ from monai_unlearnable.audit.runs import RunFolder, write_atomically
 from monai_unlearnable.audit.selfchecks import Check, check_release
 from monai_unlearnable.audit.trainings import AuditProgress, Trainings
 from monai_unlearnable.audit.victims import VictimRecipe, default_recipe
-from monai_unlearnable.errors import NotApplicableError
+from monai_unlearnable.errors import DivergedError, NotApplicableError
 from monai_unlearnable.sources.base import Task
 
 __all__ = ["audit_release"]
@@ -76,7 +76,7 @@ def audit_release(
         ValueError: no recipe, two of one name, ``seeds`` below 1, or an extra that is none or needs another victim.
         SourceError: images or labels cannot be read or do not fit.
         ReleaseError: not a release of this source, or an output folder that cannot be used.
-        DivergedError: a victim's loss is no longer finite.
+        DivergedError: the loss of a victim without a countermeasure is no longer finite. Others are left out and named.
         NotApplicableError: no victim's countermeasure is one for these images. Single ones are left out and named.
     """
     _check_arguments(recipes, seeds=seeds)
@@ -144,6 +144,10 @@ def _train_all(
             outcomes.append(trainings.outcome(recipe, data, seeds))
         except NotApplicableError as error:
             not_applied.append(NotApplied(recipe, str(error)))
+        except DivergedError as error:
+            if recipe.is_plain:
+                raise
+            not_applied.append(NotApplied(recipe, f"It could not be trained: {error}"))
     if not outcomes:
         raise NotApplicableError(
             f"no victim is left to be trained. {not_applied[0].recipe.name}: {not_applied[0].reason}"

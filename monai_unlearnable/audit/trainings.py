@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import torch
 
+from monai_unlearnable.audit.apart import MOST_KNOWN, known_share
 from monai_unlearnable.audit.contrastive import learn_without_labels
 from monai_unlearnable.audit.loading import ImageSet
 from monai_unlearnable.audit.outcomes import RecipeOutcome
@@ -20,8 +21,9 @@ from monai_unlearnable.audit.self_supervision import SelfSupervision
 from monai_unlearnable.audit.starts import StartingWeights, starting_weights
 from monai_unlearnable.audit.training import TrainingResult, train_victim
 from monai_unlearnable.audit.trivial import trivial_scores
-from monai_unlearnable.audit.victim_trainer import fit_victim
+from monai_unlearnable.audit.victim_trainer import fit_victim, own_weights
 from monai_unlearnable.audit.victims import VictimRecipe
+from monai_unlearnable.errors import NotApplicableError
 from monai_unlearnable.sources.base import Task
 
 __all__ = ["AuditProgress", "Trainings"]
@@ -55,6 +57,7 @@ class Trainings:
 
         Raises:
             SourceError: images cannot be read or do not fit.
+            NotApplicableError: the victim's countermeasure is none for these images.
             DivergedError: a victim's loss is no longer finite.
         """
         seen = partial(load_seen, recipe=recipe, class_names=data.clean.class_names)
@@ -85,6 +88,8 @@ class Trainings:
         self, recipe: VictimRecipe, train: ImageSet, test: ImageSet, *, seed: int, trained_on: str
     ) -> TrainingResult:
         other = None if recipe.start is None else recipe.start.images_like(train)
+        if other is not None and known_share(test.images.numpy(), other.images.numpy()) > MOST_KNOWN:
+            raise NotApplicableError("most of the test images are among the images that it would learn first.")
         key = run_key(recipe, train, test, seed=seed, start=other)
         what = f"{recipe.name}, {trained_on} files, seed {seed}"
         result = self.runs.load(key) if self.resume else None
@@ -115,7 +120,8 @@ class Trainings:
     def _learn(self, scratch: VictimRecipe, other: ImageSet, *, seed: int) -> StartingWeights:
         if isinstance(scratch.start, SelfSupervision):
             return learn_without_labels(scratch, scratch.start, other, seed=seed, device=self.device)
-        return starting_weights(fit_victim(scratch, other, seed=seed, device=self.device))
+        network = fit_victim(scratch, other, seed=seed, device=self.device)
+        return starting_weights(network, own_weights(scratch, other))
 
     def tell(self, what: str, epochs: int) -> None:
         """Count epochs that are done, and tell of them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,13 +17,13 @@ from torch.utils.data import BatchSampler, DataLoader, RandomSampler
 from monai_unlearnable.audit.batches import Batch, WholeBatches
 from monai_unlearnable.audit.dense_training import DenseLoss
 from monai_unlearnable.audit.loading import ImageSet, fitted_images
-from monai_unlearnable.audit.starts import LastLayerOnly, StartingWeights, load_start
+from monai_unlearnable.audit.starts import LastLayersOnly, StartingWeights, class_layers, load_start
 from monai_unlearnable.audit.victims import VictimRecipe
 from monai_unlearnable.countermeasures import AdversarialTraining
 from monai_unlearnable.errors import DivergedError
 from monai_unlearnable.sources.base import Task
 
-__all__ = ["fit_victim", "training_loader", "victim_network", "victim_trainer"]
+__all__ = ["fit_victim", "own_weights", "training_loader", "victim_network", "victim_trainer"]
 
 
 def fit_victim(recipe: VictimRecipe, train: ImageSet, *, seed: int, device: torch.device) -> nn.Module:
@@ -50,16 +51,23 @@ def victim_network(
     recipe: VictimRecipe, train: ImageSet, *, device: torch.device, start: StartingWeights | None = None
 ) -> nn.Module:
     """Build a victim's network with weights from torch's global generator, or with those that it starts from."""
-    network = recipe.network(
-        spatial_dims=train.spatial_dims, in_channels=train.channels, num_classes=train.class_count
-    ).to(device)
+    network = _build(recipe, train, train.class_count).to(device)
     if start is not None:
-        load_start(network, start)
+        load_start(network, start, own_weights(recipe, train))
     if recipe.start is not None and recipe.start.only_last:
-        network = LastLayerOnly(network)
+        network = LastLayersOnly(network, own_weights(recipe, train))
     if train.spatial_dims == 2:  # faster convolutions on a CPU
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
+
+
+def own_weights(recipe: VictimRecipe, train: ImageSet) -> frozenset[str]:
+    """Return the names of the weights that a victim takes from no other network: those that depend on its classes."""
+    return class_layers(partial(_build, recipe, train), train.class_count)
+
+
+def _build(recipe: VictimRecipe, train: ImageSet, classes: int) -> nn.Module:
+    return recipe.network(spatial_dims=train.spatial_dims, in_channels=train.channels, num_classes=classes)
 
 
 def victim_trainer(

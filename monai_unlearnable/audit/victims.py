@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol
 
 from torch import nn
@@ -14,6 +12,7 @@ from monai_unlearnable.audit.clean_parts import CleanPart
 from monai_unlearnable.audit.pretraining import Pretraining
 from monai_unlearnable.audit.self_supervision import SelfSupervision
 from monai_unlearnable.audit.sizes import INTERPOLATIONS
+from monai_unlearnable.callables import describe_callable
 from monai_unlearnable.countermeasures import (
     AdversarialSteps,
     FittedCountermeasure,
@@ -150,8 +149,8 @@ class VictimRecipe:
         """Return everything that decides the outcome, as JSON values."""
         return {
             "name": self.name,
-            "network": _describe_callable(self.network),
-            "optimizer": _describe_callable(self.optimizer),
+            "network": describe_callable(self.network),
+            "optimizer": describe_callable(self.optimizer),
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
@@ -184,12 +183,3 @@ Batches are small and images augmented, as where people segment: on 24 MR volume
 epochs) batches of 4 gave a clean mean IoU of 0.57; on 192 endoscopies of 64 pixels batches of 8 gave 0.38 without flips
 and shifts and 0.40 with them, and 0.36 at a learning rate of 5e-3.
 """
-
-
-def _describe_callable(function: Callable[..., Any]) -> str:
-    if isinstance(function, partial):
-        arguments = [repr(one) for one in function.args]
-        arguments += [f"{name}={value!r}" for name, value in sorted(function.keywords.items())]
-        return f"{_describe_callable(function.func)}({', '.join(arguments)})"
-    owner = function if hasattr(function, "__qualname__") else type(function)
-    return f"{owner.__module__}.{owner.__qualname__}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from monai.data.utils import list_data_collate
-from monai.transforms import Compose
+from monai.transforms import Compose, Transform
+from numpy.random import RandomState
 
 from monai_unlearnable.countermeasures.batch_change import BatchChange
 from monai_unlearnable.types import Images, Labels
@@ -27,6 +30,11 @@ class ItemByItem(BatchChange):
     """
 
     transforms: Compose
+    _settings: list[dict[str, Any]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Here, because random transforms keep what they drew last.
+        object.__setattr__(self, "_settings", [_described(one) for one in self.transforms.transforms])
 
     def __call__(
         self, images: Images, labels: Labels, *, class_count: int | None, random: torch.Generator
@@ -39,6 +47,19 @@ class ItemByItem(BatchChange):
         return changed, moved
 
     def describe(self) -> dict[str, Any]:
-        """Return the kind and the names of the transforms."""
-        names = [type(one).__name__ for one in self.transforms.transforms]
-        return {"countermeasure": type(self).__name__, "transforms": names}
+        """Return the kind, and the transforms with their settings."""
+        return {"countermeasure": type(self).__name__, "transforms": self._settings}
+
+
+def _described(value: Any) -> Any:
+    """Return a transform's settings as JSON values; of what is none, its text."""
+    if isinstance(value, Transform):
+        settings = {name: _described(one) for name, one in vars(value).items() if not isinstance(one, RandomState)}
+        return {"transform": type(value).__name__, **settings}
+    if isinstance(value, Mapping):
+        return {str(name): _described(one) for name, one in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_described(one) for one in value]
+    if isinstance(value, np.ndarray | torch.Tensor):
+        return np.asarray(value).tolist()
+    return value if value is None or isinstance(value, str | int | float) else repr(value)

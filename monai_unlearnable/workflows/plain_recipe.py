@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import Any, ClassVar
 
 from monai.data import DataLoader
 from torch import nn
 
+from monai_unlearnable.callables import describe_callable
 from monai_unlearnable.engines import ProtectionEngine, SaveProtection
 from monai_unlearnable.errors import SourceError
 from monai_unlearnable.perturbations import PatternFamily, Region
@@ -86,15 +86,4 @@ def _described(value: Any) -> Any:
         return repr(value)
     if isinstance(value, tuple):
         return [_described(one) for one in value]
-    return _dotted(value) if callable(value) else value
-
-
-def _dotted(factory: Callable[..., Any]) -> str:
-    if isinstance(factory, partial):
-        arguments = [
-            *map(repr, factory.args),
-            *(f"{name}={value!r}" for name, value in sorted(factory.keywords.items())),
-        ]
-        return f"{_dotted(factory.func)}({', '.join(arguments)})"
-    owner = factory if hasattr(factory, "__qualname__") else type(factory)
-    return f"{owner.__module__}.{owner.__qualname__}"
+    return describe_callable(value) if callable(value) else value

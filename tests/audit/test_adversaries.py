@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,7 +20,7 @@ from monai_unlearnable.audit.report import AuditReport
 from monai_unlearnable.audit.training import TrainingResult, train_victim
 from monai_unlearnable.audit.wording import best_adversary_sentences, headline_sentence, overall_verdict
 from monai_unlearnable.countermeasures import AdversarialSteps, BitDepth, Grey, JpegRoundTrip
-from monai_unlearnable.errors import NotApplicableError
+from monai_unlearnable.errors import DivergedError, NotApplicableError
 from monai_unlearnable.sources import Task, open_source
 from monai_unlearnable.verbs.audit_options import _COUNTERMEASURES
 from tests.audit.tiny import RECIPE, write_release, write_source
@@ -69,7 +70,10 @@ def test_the_readme_names_every_countermeasure(repository: Path) -> None:
         ("jpeg:0", "countermeasure 'jpeg:0': quality=0: from 1 to 100"),
         ("grey:1", "countermeasure 'grey:1' is not understood. Write one of: jpeg:QUALITY"),
         ("adversarial:2", "the number 2 is a share of the window, above 0 and at most 1"),
-        ("adversarial:1/0", "countermeasure 'adversarial:1/0'"),
+        ("adversarial:1/0", "countermeasure 'adversarial:1/0': 1/0 divides by zero"),
+        ("adversarial", "countermeasure 'adversarial' is not understood. Write adversarial:RADIUS."),
+        ("jpeg:", "countermeasure 'jpeg:' is not understood. Write jpeg:QUALITY."),
+        ("denoiser:", "countermeasure 'denoiser:' is not understood. Write denoiser:SOURCE."),
         ("bits:" + "1" * 30, "its number is too long"),
         ("magic", "countermeasure 'magic' is not understood"),
     ],
@@ -119,6 +123,27 @@ def test_an_audit_of_nothing_but_what_does_not_apply_is_refused(tmp_path: Path) 
     release = write_release(tmp_path / "release", source)
     with pytest.raises(NotApplicableError, match=r"no victim is left to be trained\. .*, grey: Grey: a picture of 1"):
         audit_release(release, clean=source, output=tmp_path / "out", recipes=[adversary_of(RECIPE, "grey")], seeds=1)
+
+
+def test_one_victim_that_cannot_be_trained_does_not_lose_the_others(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "set.npz")
+    release = write_release(tmp_path / "release", source)
+    with np.load(release / source.name) as archive:
+        arrays = dict(archive)
+    arrays["train_labels"][0] = 1 - arrays["train_labels"][0]
+    np.savez(release / source.name, **arrays)
+    wild = replace(adversary_of(RECIPE, "adversarial:4/255"), name="wild", learning_rate=1e30)
+    part = adversary_of(RECIPE, "clean-part:0.5")
+    report = audit_release(release, clean=source, output=tmp_path / "out", recipes=[RECIPE, wild, part], seeds=1)
+    assert [one.recipe.name for one in report.outcomes] == ["tiny"]
+    reasons = {one.recipe.name: one.reason for one in report.not_applied}
+    assert reasons["wild"].startswith("It could not be trained: ") and "learning_rate" in reasons["wild"]
+    assert "released images have other labels than their originals" in reasons[part.name]
+    assert "Every released image has the label of its original" in [one.name for one in report.checks if not one.held]
+    with pytest.raises(DivergedError):
+        audit_release(
+            release, clean=source, output=tmp_path / "o", recipes=[replace(RECIPE, learning_rate=1e30)], seeds=1
+        )
 
 
 def _outcome(recipe: VictimRecipe, released: list[float], clean: list[float]) -> RecipeOutcome:

@@ -16,6 +16,7 @@ from monai_unlearnable.audit.loading import ImageSet
 from monai_unlearnable.audit.self_supervision import SelfSupervision
 from monai_unlearnable.audit.starts import load_start
 from monai_unlearnable.audit.taken import steps_of, steps_text
+from monai_unlearnable.audit.victim_trainer import own_weights
 from monai_unlearnable.errors import NotApplicableError
 from monai_unlearnable.networks import small_densenet, small_resnet
 from monai_unlearnable.sources.base import Task
@@ -49,7 +50,9 @@ def test_weights_follow_from_images_and_seed_and_not_from_labels(build: object) 
     assert all(torch.equal(one[key], same[key]) for key in one)
     assert any(not torch.equal(one[key], other[key]) for key in one)
     network = recipe.network(spatial_dims=2, in_channels=1, num_classes=5)
-    load_start(network, one)  # another number of classes is no matter
+    load_start(
+        network, one, own_weights(recipe, replace(images, class_count=5))
+    )  # another number of classes is no matter
     assert torch.equal(network.state_dict()[next(iter(one))], next(iter(one.values())))
 
 
@@ -68,7 +71,8 @@ def test_what_was_learnt_tells_images_apart_that_labels_never_told() -> None:
     torch.manual_seed(0)
     blank = small_resnet(spatial_dims=2, in_channels=1, num_classes=2)
     learnt = small_resnet(spatial_dims=2, in_channels=1, num_classes=2)
-    load_start(learnt, learn_without_labels(recipe, replace(HOW, batch_size=32), train, seed=0, device=CPU))
+    weights = learn_without_labels(recipe, replace(HOW, batch_size=32), train, seed=0, device=CPU)
+    load_start(learnt, weights, own_weights(recipe, train))
     assert distance_share(learnt) < 0.8 * distance_share(blank)
 
 

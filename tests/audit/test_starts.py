@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from monai_unlearnable.audit.clean_parts import CleanPart
 from monai_unlearnable.audit.loading import ImageSet, load_images
 from monai_unlearnable.audit.pretraining import Pretraining
 from monai_unlearnable.audit.runs import RunFolder, run_key
-from monai_unlearnable.audit.starts import LastLayerOnly, last_layer, load_start, starting_weights
+from monai_unlearnable.audit.starts import LastLayersOnly, class_layers, last_layer, load_start, starting_weights
 from monai_unlearnable.audit.training import train_victim
-from monai_unlearnable.audit.victim_trainer import fit_victim, victim_network, victim_trainer
-from monai_unlearnable.dense_networks import small_unet
+from monai_unlearnable.audit.victim_trainer import fit_victim, own_weights, victim_network, victim_trainer
+from monai_unlearnable.audit.victims import NetworkFactory
+from monai_unlearnable.dense_networks import small_attention_unet, small_segresnet, small_unet
 from monai_unlearnable.errors import NotApplicableError
 from monai_unlearnable.networks import small_densenet, small_resnet
 from monai_unlearnable.sources import open_source
@@ -56,44 +58,60 @@ def write_npz(
     return path
 
 
-@pytest.mark.parametrize("build", [small_resnet, small_densenet])
-def test_a_start_takes_over_everything_but_the_last_layer(build: object) -> None:
-    one = build(spatial_dims=2, in_channels=1, num_classes=4)  # type: ignore[operator]
-    other = build(spatial_dims=2, in_channels=1, num_classes=2)  # type: ignore[operator]
-    name, last = last_layer(other)
-    assert isinstance(last, nn.Linear)
-    before = last.weight.detach().clone()
-    load_start(other, starting_weights(one))
-    assert torch.equal(last.weight, before)
-    kept = {key: value for key, value in one.state_dict().items() if not key.startswith(name)}
-    found = other.state_dict()
-    assert all(torch.equal(found[key], value) for key, value in kept.items())
+NETWORKS: tuple[NetworkFactory, ...] = (
+    small_resnet,
+    small_densenet,
+    small_unet,
+    small_segresnet,
+    small_attention_unet,
+)
+
+
+def built(build: NetworkFactory, classes: int, *, channels: int = 1) -> nn.Module:
+    return build(spatial_dims=2, in_channels=channels, num_classes=classes)
+
+
+@pytest.mark.parametrize("build", NETWORKS)
+@pytest.mark.parametrize("classes", [2, 4])
+def test_a_start_takes_over_everything_that_does_not_depend_on_the_classes(build: NetworkFactory, classes: int) -> None:
+    own = class_layers(partial(built, build), 2)
+    one, other = built(build, classes), built(build, 2)
+    before = {key: value.clone() for key, value in other.state_dict().items()}
+    load_start(other, starting_weights(one, class_layers(partial(built, build), classes)), own)
+    kept, found = one.state_dict(), other.state_dict()
+    assert own and all(torch.equal(found[key], before[key] if key in own else kept[key]) for key in found)
 
 
 def test_a_start_of_another_network_is_refused() -> None:
-    network = small_resnet(spatial_dims=2, in_channels=3, num_classes=2)
+    own = class_layers(partial(built, small_resnet), 2)
     with pytest.raises(RuntimeError, match="size mismatch"):
-        load_start(network, starting_weights(small_resnet(spatial_dims=2, in_channels=1, num_classes=2)))
+        load_start(built(small_resnet, 2, channels=3), starting_weights(built(small_resnet, 2), own), own)
 
 
-def test_the_last_layer_of_a_segmentation_network_gives_its_logits() -> None:
-    network = small_unet(spatial_dims=2, in_channels=1, num_classes=5)
-    _, last = last_layer(network)
-    assert isinstance(last, nn.Conv2d | nn.ConvTranspose2d)
-    assert last.out_channels == 5
+@pytest.mark.parametrize("build", NETWORKS)
+def test_what_depends_on_the_classes_is_the_last_layer_or_ends_with_it(build: NetworkFactory) -> None:
+    network = built(build, 3)
+    name, _ = last_layer(network)
+    own = class_layers(partial(built, build), 3)
+    layers = list(dict.fromkeys(one.rpartition(".")[0] for one in network.state_dict() if one in own))
+    assert layers[-1] == name
+    assert len(layers) == (2 if build is small_unet else 1)  # its transposed convolution goes down to classes already
+    state = torch.random.get_rng_state()
+    class_layers(partial(built, build), 3)
+    assert torch.equal(torch.random.get_rng_state(), state)
 
 
 def test_a_probe_changes_its_last_layer_and_nothing_else() -> None:
     start = Pretraining(source=Path("unused.npz"), only_last=True)
     recipe = VictimRecipe(epochs=2, batch_size=4, start=start)
-    weights = starting_weights(fit_victim(replace(recipe, start=None), image_set(), seed=0, device=CPU))
+    own = own_weights(recipe, image_set())
+    weights = starting_weights(fit_victim(replace(recipe, start=None), image_set(), seed=0, device=CPU), own)
     network = victim_network(recipe, image_set(seed=1), device=CPU, start=weights)
-    assert isinstance(network, LastLayerOnly)
+    assert isinstance(network, LastLayersOnly)
     first = {key: value.clone() for key, value in network.network.state_dict().items()}
     victim_trainer(recipe, network, image_set(seed=1), seed=0, device=CPU).run()
-    name, _ = last_layer(network.network)
     changed = {key for key, value in network.network.state_dict().items() if not torch.equal(value, first[key])}
-    assert changed == {f"{name}.weight", f"{name}.bias"}
+    assert changed == own and len(own) == 2
 
 
 def test_fine_tuning_takes_a_tenth_of_the_learning_rate_of_all_layers() -> None:
@@ -145,8 +163,11 @@ def test_a_part_alone_has_the_clean_images_that_the_mixed_set_has() -> None:
 
 
 def test_a_clean_part_needs_both_sides_of_the_same_samples() -> None:
-    with pytest.raises(ValueError, match="a clean part needs both of the same samples"):
+    with pytest.raises(NotApplicableError, match=r"shape \(10, 1, 8, 8\), their originals \(12, 1, 8, 8\); a clean"):
         CleanPart(share=0.5).of(image_set(count=10), image_set(count=12), seed=0)
+    other = replace(image_set(count=10), labels=torch.ones(10, dtype=torch.int64))
+    with pytest.raises(NotApplicableError, match="released images have other labels than their originals"):
+        CleanPart(share=0.5).of(other, image_set(count=10), seed=0)
 
 
 def test_a_key_depends_on_what_was_learnt_before() -> None:
@@ -159,6 +180,25 @@ def test_other_images_come_at_the_size_of_the_release(tmp_path: Path) -> None:
     other = write_npz(tmp_path / "other.npz", size=16, classes=3)
     seen = Pretraining(source=other).images_like(image_set())
     assert seen.images.shape == (24, 1, 8, 8) and seen.class_count == 3
+
+
+def test_what_was_learnt_before_depends_on_the_size_that_it_was_looked_at(tmp_path: Path) -> None:
+    start = Pretraining(source=write_npz(tmp_path / "other.npz", size=16))
+    sizes = [8, 16, 24]
+    sets = [replace(image_set(), images=torch.zeros(20, 1, size, size)) for size in sizes]
+    assert len({start.images_like(one).sha256 for one in sets}) == 3
+    assert start.images_like(sets[1]).sha256 == load_images(open_source(tmp_path / "other.npz")).sha256
+
+
+def test_who_has_learnt_the_test_images_first_is_no_victim(tmp_path: Path) -> None:
+    clean = write_npz(tmp_path / "clean.npz")
+    with np.load(clean) as archive:
+        np.savez(tmp_path / "other.npz", **{f"train_{one}": archive[f"test_{one}"] for one in ("images", "labels")})
+    plain = VictimRecipe(name="plain", epochs=1, batch_size=8)
+    started = replace(plain, name="started", start=Pretraining(source=tmp_path / "other.npz"))
+    report = audit_release(clean, clean=clean, output=tmp_path / "audit", recipes=[plain, started], seeds=1)
+    assert [one.recipe.name for one in report.not_applied] == ["started"]
+    assert "most of the test images are among the images that it would learn first" in report.not_applied[0].reason
 
 
 def test_other_images_of_another_kind_are_not_applicable(tmp_path: Path) -> None:
@@ -194,7 +234,8 @@ def test_pretraining_gives_the_same_start_to_clean_and_released_trainings(tmp_pa
     source = open_source(clean)
     train = load_images(source)
     recipe = VictimRecipe(epochs=1, batch_size=8)
-    one, other = (starting_weights(fit_victim(recipe, train, seed=0, device=CPU)) for _ in range(2))
+    own = own_weights(recipe, train)
+    one, other = (starting_weights(fit_victim(recipe, train, seed=0, device=CPU), own) for _ in range(2))
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import torch
 from ignite.engine import Events
 from monai.data import Dataset
-from monai.transforms import Compose, RandFlipd, RandomizableTransform
+from monai.transforms import Compose, RandFlipd, RandGaussianNoised, RandomizableTransform
 from torch import Tensor, nn
 
 from monai_unlearnable.countermeasures import GaussianAdded, ItemByItem, StronglyAugmented, WorstAugmentation, WorstOf
@@ -143,7 +144,19 @@ def test_settings_are_described_and_make_the_handler() -> None:
         "sigma": 0.05,
     }
     chain = ItemByItem(transforms=Compose([RandFlipd("image")]))
-    assert chain.describe() == {"countermeasure": "ItemByItem", "transforms": ["RandFlipd"]}
+    described = chain.describe()
+    assert described["countermeasure"] == "ItemByItem" and described["transforms"][0]["transform"] == "RandFlipd"
+
+
+def test_chains_are_told_apart_by_their_settings_and_not_by_what_they_drew() -> None:
+    def chain(std: float) -> ItemByItem:
+        return ItemByItem(transforms=Compose([RandGaussianNoised("image", prob=1.0, std=std)]))
+
+    one = chain(0.1)
+    before = json.dumps(one.describe(), sort_keys=True)
+    one(torch.zeros(2, 1, 4, 4), torch.zeros(2), class_count=2, random=torch.Generator().manual_seed(0))
+    assert json.dumps(one.describe(), sort_keys=True) == before == json.dumps(chain(0.1).describe(), sort_keys=True)
+    assert chain(0.2).describe() != chain(0.1).describe()
 
 
 def test_refuses_settings_and_other_batches() -> None:
