@@ -102,8 +102,9 @@ def parse_radius(text: str | float) -> Radius:
     if value <= 0:
         raise BudgetError(f"radius {str(text)!r} must be greater than 0.")
     if unit is RadiusUnit.FRACTION and value > 1:
+        levels = match.group(1)
         raise BudgetError(
-            f"radius {str(text)!r} is more than the whole intensity range. A bare number is a fraction of the "
-            f"range: write {str(text)!r}/255 or '{text} levels' for levels."
+            f"radius {str(text)!r} is more than the whole intensity range, of which a number without a unit is a "
+            f"fraction. For so many levels write '{levels} levels', or {levels}/255 where the range is 255."
         )
     return Radius(value, unit)

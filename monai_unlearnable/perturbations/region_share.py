@@ -37,6 +37,11 @@ class AtMost(Region):
     region: Region
     share: float = 0.25
 
+    @property
+    def needs_masks(self) -> bool:
+        """Whether the region does."""
+        return self.region.needs_masks
+
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
             raise BudgetError(f"share={self.share}: above 0 and at most 1 of the voxels can be in a region.")

@@ -19,6 +19,11 @@ __all__ = ["Background", "Body", "ContourBand", "Region", "Salient", "Structures
 class Region(ABC):
     """Chooses voxels of the images of a batch."""
 
+    @property
+    def needs_masks(self) -> bool:
+        """Whether labels must be masks."""
+        return False
+
     @abstractmethod
     def __call__(
         self, batch: PerturbationBatch, *, surrogate: SurrogateModel | None = None, objective: Objective | None = None
@@ -51,6 +56,11 @@ class Structures(Region):
 
     margin_px: int = 0
 
+    @property
+    def needs_masks(self) -> bool:
+        """Yes."""
+        return True
+
     def __post_init__(self) -> None:
         _require_widths(margin_px=self.margin_px)
 
@@ -79,6 +89,11 @@ class ContourBand(Region):
     inside_px: int = 8
     outside_px: int = 8
 
+    @property
+    def needs_masks(self) -> bool:
+        """Yes."""
+        return True
+
     def __post_init__(self) -> None:
         _require_widths(inside_px=self.inside_px, outside_px=self.outside_px)
         if not self.inside_px + self.outside_px:
@@ -100,6 +115,11 @@ class ContourBand(Region):
 
 class Background(Region):
     """Everything but the structures, which stay as they are."""
+
+    @property
+    def needs_masks(self) -> bool:
+        """Yes."""
+        return True
 
     def __call__(
         self, batch: PerturbationBatch, *, surrogate: SurrogateModel | None = None, objective: Objective | None = None

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -123,6 +124,14 @@ class Ledger:
         text = "".join(json.dumps(one.to_dict()) + "\n" for one in records.values())
         write_bytes(path, text.encode(), permissions=PRIVATE_FILE)
         return records
+
+    def discard(self) -> None:
+        """Remove everything but the lock: the run has come to nothing."""
+        for one in self.directory.iterdir():
+            if one.is_dir() and not one.is_symlink():
+                shutil.rmtree(one)
+            elif one.name != _LOCK_NAME:
+                one.unlink()
 
     def drop_journal(self) -> None:
         """Remove the journal, once ``ledger.json`` holds everything."""

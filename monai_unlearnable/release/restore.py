@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from monai_unlearnable.errors import ReleaseError, UnlearnableError
+from monai_unlearnable.errors import LedgerError, ReleaseError, UnlearnableError
 from monai_unlearnable.release.atomic import atomic_file, sync_directory
 from monai_unlearnable.release.formats.base import ReleaseFormat
 from monai_unlearnable.release.hashing import file_sha256, pixels_sha256
+from monai_unlearnable.release.manifest import MANIFEST_NAME
 from monai_unlearnable.release.owner import OwnerSide, open_owner_side
 from monai_unlearnable.release.paths import check_apart, holds_nothing, locate
 from monai_unlearnable.release.records import FileRecord
@@ -41,7 +43,7 @@ def restore_release(
 
     Raises:
         ReleaseError: the release is missing, or the output is not empty or lies in another of the folders.
-        LedgerError: the ledger is missing, damaged or unfinished.
+        LedgerError: the ledger is missing, damaged or unfinished, or that of another release.
     """
     folder, target = Path(release), Path(output)
     if not folder.is_dir():
@@ -66,6 +68,8 @@ def restore_release(
         done.update(one.sample_id for one in record.samples)
         if progress is not None:
             progress(len(done), total)
+    if not restored:
+        _refuse_other_release(folder, owner, target, failures)
     for parent in {(target / one.original_name).parent for one in restored}:
         sync_directory(parent)
     return RestoreReport(
@@ -75,6 +79,19 @@ def restore_release(
         failures=tuple(failures),
         identical=tuple(identical),
     )
+
+
+def _refuse_other_release(folder: Path, owner: OwnerSide, target: Path, failures: list[Failure]) -> None:
+    """Leave no folders where nothing could be restored, and say so where the ledger is that of another release."""
+    for one in sorted(target.rglob("*"), reverse=True):
+        with suppress(OSError):
+            one.rmdir()
+    manifest = folder / MANIFEST_NAME
+    if failures and manifest.is_file() and file_sha256(manifest) != owner.content.manifest_sha256:
+        raise LedgerError(
+            f"{owner.directory}: nothing can be restored with it, and {manifest} is not the one that its run wrote: it "
+            f"is the ledger of another release. Give that of the run that wrote {folder}. (First file: {failures[0]})"
+        )
 
 
 def _whole_images(owner: OwnerSide, restored: list[FileRecord]) -> int:

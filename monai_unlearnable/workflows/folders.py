@@ -38,7 +38,7 @@ def check_folders(source: str | Path, *, output: str | Path, ledger: str | Path)
         raise LedgerError(f"{private}: is not empty and holds no ledger. Give a new folder for the ledger.")
     if (target / MANIFEST_NAME).exists():
         own = _release_of(private) == target.resolve()
-        whose = "this run's finished release; nothing is left to do" if own else "a release; it is never written over"
+        whose = _finished_run(private) if own else "a release; it is never written over"
         raise ReleaseError(f"{target}: already holds {whose}. Nothing was changed.")
     if not holds_nothing(target) and _release_of(private) != target.resolve():
         raise ReleaseError(f"{target}: is not empty; a release is never written over anything. Give a new folder.")
@@ -78,6 +78,14 @@ def _is_own_manifest(path: Path) -> bool:
         return False
     software = content.get("software") if isinstance(content, dict) else None
     return isinstance(software, dict) and software.get("name") == "monai-unlearnable"
+
+
+def _finished_run(ledger: Path) -> str:
+    run = read_ledger(ledger).configuration
+    return (
+        f"the finished release of this ledger's run ({run.get('method')}, radius {run.get('radius')}); nothing is left "
+        "to do. For other settings or images give a new output and a new ledger"
+    )
 
 
 def _release_of(ledger: Path) -> Path | None:

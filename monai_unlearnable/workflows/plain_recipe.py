@@ -12,7 +12,7 @@ from torch import nn
 
 from monai_unlearnable.callables import describe_callable
 from monai_unlearnable.engines import ProtectionEngine, SaveProtection
-from monai_unlearnable.errors import SourceError
+from monai_unlearnable.errors import BudgetError, SourceError
 from monai_unlearnable.perturbations import PatternFamily, Region
 from monai_unlearnable.sources import Source, Task
 from monai_unlearnable.sources.patches import LARGEST_PATCH_VALUES
@@ -46,7 +46,13 @@ class Recipe(ABC):
 
         Raises:
             SourceError: names why, and what to do.
+            BudgetError: the region needs masks, and labels are none.
         """
+        if self.region is not None and self.region.needs_masks and images.task is not Task.SEGMENTATION:
+            raise BudgetError(
+                f"region {self.region!r} needs masks, and the labels of {images.path} are {images.task.value}. Take "
+                "the body, or the whole image, or a source with masks."
+            )
         if self.class_wise and images.task is Task.SEGMENTATION:
             raise SourceError(
                 f"{images.path}: its labels are masks, and a class-wise delta is for images of one class. Use deltas "

@@ -14,6 +14,7 @@ import torch
 
 from monai_unlearnable.budgets import Budget, ImageBudgets, LinfBudget, parse_radius
 from monai_unlearnable.engines import ProtectionEngine, SaveProtection
+from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.release import (
     Ledger,
     Manifest,
@@ -156,13 +157,18 @@ class ProtectionRun:
             save: the engine's own saving handler.
 
         Raises:
+            BudgetError: the images do not allow what is asked for; a run that began with this call leaves no ledger.
             DivergedError: the surrogate is no longer finite.
             ReleaseError: a file of the release cannot be written.
         """
         with errors_name(self.ledger):
             save.load(engine)
-            if engine.state.epoch < engine.state.max_epochs:
-                engine.run()
+            try:
+                if engine.state.epoch < engine.state.max_epochs:
+                    engine.run()
+            except BudgetError:
+                self._take_back()
+                raise
             keep_networks(self._book.directory, engine, self.context)
         with errors_name(self.output):
             manifest = self._write()
@@ -188,6 +194,11 @@ class ProtectionRun:
             outcomes=find_outcomes(self.source, plan_release(self.source), read_ledger(self.ledger).files),
         )
 
+    def _take_back(self) -> None:
+        """Leave no ledger of a run that these images do not allow, so that the corrected command finds no other run."""
+        if not self.resumed and not self._book.has_journal:
+            self._book.discard()
+
     def close(self) -> None:
         """Let go of the ledger; an unfinished run can be taken up again."""
         self._held.close()
@@ -198,6 +209,8 @@ class ProtectionRun:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(error, BudgetError):
+            self._take_back()
         self.close()
 
     def _header(self) -> StoreHeader:

@@ -65,8 +65,8 @@ def test_refuses_numbers_without_end() -> None:
         ("8/0", "radius '8/0' divides by 0"),
         ("0", "radius '0' must be greater than 0"),
         ("0 levels", "must be greater than 0"),
-        ("8", "'8' is more than the whole intensity range.*write '8'/255 or '8 levels'"),
-        ("256/255", "more than the whole intensity range"),
+        ("8", "'8' is more than the whole intensity range.*write '8 levels', or 8/255 where the range is 255"),
+        ("256/255", "'256/255' is more than the whole intensity range.*write '256 levels'"),
     ],
 )
 def test_refuses_values(text: str, message: str) -> None:

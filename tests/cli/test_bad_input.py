@@ -154,6 +154,21 @@ def test_other_settings_on_a_ledger(
     assert synthetic("images", *PLACES).code == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("--region", "contour:8"), "needs masks, and the labels of images are single_label"),
+        (("--norm", "l2"), "would round to nothing. The smallest radius for them is"),
+    ],
+)
+def test_what_images_do_not_allow_leaves_no_ledger_in_the_way(
+    words: tuple[str, ...], text: str, synthetic: Command
+) -> None:
+    answer = synthetic("images", *PLACES, *words)
+    assert answer.code == 2 and text in answer.err
+    assert synthetic("images", *PLACES).code == 0
+
+
 def test_other_images_on_a_ledger(synthetic: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         _interrupt(patch)

@@ -96,7 +96,10 @@ def test_second_run_on_a_finished_release_says_so(finished: Path, synthetic: Com
     before = contents(finished)
     answer = synthetic("images", "--output", "release", "--ledger", "ledger")
     assert answer.code == 2
-    assert "release: already holds this run's finished release; nothing is left to do" in answer.err
+    run = "this ledger's run (synthetic, radius 8/255); nothing is left to do. For other settings or images give a new"
+    assert f"release: already holds the finished release of {run}" in answer.err
+    weaker = synthetic("images", "--output", "release", "--ledger", "ledger", "--radius", "2/255")
+    assert weaker.code == 2 and f"release of {run}" in weaker.err  # and not that it had this radius
     other = synthetic("images", "--output", "release", "--ledger", "other")
     assert other.code == 2 and "release: already holds a release; it is never written over" in other.err
     assert contents(finished) == before

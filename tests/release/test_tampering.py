@@ -168,7 +168,10 @@ def test_ledger_of_another_release(tmp_path: Path) -> None:
     report = verify_release(built[0].release, built[1].ledger)
     assert not report.held
     assert report.pixels_held == 0
-    assert not restore_release(built[0].release, built[1].ledger, tmp_path / "restored").held
+    with pytest.raises(LedgerError, match=r"ledger: nothing can be restored with it, .* the ledger of another release"):
+        restore_release(built[0].release, built[1].ledger, tmp_path / "restored")
+    assert not list((tmp_path / "restored").iterdir())
+    assert restore_release(built[0].release, built[0].ledger, tmp_path / "restored").held
 
 
 def test_restored_file_is_read_back_before_it_appears(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
