@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from monai_unlearnable.transforms import GeneratorPerturbationd as GeneratorPerturbationd
     from monai_unlearnable.transforms import SurrogatePerturbationd as SurrogatePerturbationd
     from monai_unlearnable.transforms import SyntheticPerturbationd as SyntheticPerturbationd
+    from monai_unlearnable.workflows import AutoregressiveRecipe as AutoregressiveRecipe
     from monai_unlearnable.workflows import ErrorMinimizingRecipe as ErrorMinimizingRecipe
     from monai_unlearnable.workflows import GeneratorRecipe as GeneratorRecipe
+    from monai_unlearnable.workflows import LinearErrorMinimizingRecipe as LinearErrorMinimizingRecipe
     from monai_unlearnable.workflows import ProtectionRun as ProtectionRun
     from monai_unlearnable.workflows import RobustErrorMinimizingRecipe as RobustErrorMinimizingRecipe
     from monai_unlearnable.workflows import SyntheticRecipe as SyntheticRecipe
@@ -38,10 +40,12 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "AddDeltad": "monai_unlearnable.transforms",
+    "AutoregressiveRecipe": "monai_unlearnable.workflows",
     "ErrorMinimizingRecipe": "monai_unlearnable.workflows",
     "GeneratorPerturbationd": "monai_unlearnable.transforms",
     "GeneratorRecipe": "monai_unlearnable.workflows",
     "L2Budget": "monai_unlearnable.budgets",
+    "LinearErrorMinimizingRecipe": "monai_unlearnable.workflows",
     "LinfBudget": "monai_unlearnable.budgets",
     "MappedStore": "monai_unlearnable.stores",
     "MemoryStore": "monai_unlearnable.stores",
@@ -65,10 +69,12 @@ _PUBLIC = {
 
 __all__ = [
     "AddDeltad",
+    "AutoregressiveRecipe",
     "ErrorMinimizingRecipe",
     "GeneratorPerturbationd",
     "GeneratorRecipe",
     "L2Budget",
+    "LinearErrorMinimizingRecipe",
     "LinfBudget",
     "MappedStore",
     "MemoryStore",

@@ -76,19 +76,19 @@ _MOST_CHARACTERS = 20
 
 _PICTURES: Mapping[str, Callable[[str], PictureTransform]] = MappingProxyType(
     {
-        "jpeg": lambda number: JpegRoundTrip(int(number)),
-        "jpeg2000": lambda number: Jpeg2000RoundTrip(float(number)),
-        "bits": lambda number: BitDepth(int(number)),
-        "blur": lambda number: Blurred(float(number)),
-        "median": lambda number: MedianFiltered(int(number)),
-        "gamma": lambda number: GammaChanged(float(number)),
-        "low-resolution": lambda number: LowResolutionRoundTrip(float(number)),
+        "jpeg": lambda number: JpegRoundTrip(_whole(number)),
+        "jpeg2000": lambda number: Jpeg2000RoundTrip(_real(number)),
+        "bits": lambda number: BitDepth(_whole(number)),
+        "blur": lambda number: Blurred(_real(number)),
+        "median": lambda number: MedianFiltered(_whole(number)),
+        "gamma": lambda number: GammaChanged(_real(number)),
+        "low-resolution": lambda number: LowResolutionRoundTrip(_real(number)),
     }
 )
 _TRAINING: Mapping[str, Callable[[str], TrainingCountermeasure]] = MappingProxyType(
     {
         "noise": lambda number: GaussianAdded(sigma=_WINDOW_WIDTH * _share_of_window(number)),
-        "ueraser": lambda number: WorstOf(count=int(number)),
+        "ueraser": lambda number: WorstOf(count=_whole(number)),
     }
 )
 _WITHOUT_NUMBER: Mapping[str, _Countermeasure] = MappingProxyType(
@@ -103,7 +103,6 @@ _WITHOUT_NUMBER: Mapping[str, _Countermeasure] = MappingProxyType(
         "ueraser": WorstOf(),
     }
 )
-
 
 _STARTS: Mapping[str, bool] = MappingProxyType({"pretrained:all": False, "pretrained:last": True})
 _PARTS: Mapping[str, bool] = MappingProxyType({"clean-part": False, "clean-part-alone": True})
@@ -156,10 +155,10 @@ def adversary_of(
         if kind in _TRAINING:
             return _taking(named, _TRAINING[kind](number))
         if kind in _PARTS:
-            part = CleanPart(share=float(number), alone=_PARTS[kind])
+            part = CleanPart(share=_real(number), alone=_PARTS[kind])
             return replace(named, clean_part=part, baseline=recipe)
-    except (ValueError, ZeroDivisionError, OverflowError) as error:
-        raise ValueError(f"countermeasure {text!r}: {error}") from error
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"countermeasure {text!r}: {error} ({forms[0]}: {COUNTERMEASURES[forms[0]]}.)") from error
     raise ValueError(f"countermeasure {text[:80]!r} is not understood. Write one of: {', '.join(COUNTERMEASURES)}.")
 
 
@@ -197,11 +196,25 @@ def _taking(recipe: VictimRecipe, countermeasure: _Countermeasure) -> VictimReci
     return replace(recipe, training=(*recipe.training, countermeasure))
 
 
+def _whole(number: str) -> int:
+    try:
+        return int(number)
+    except ValueError as error:
+        raise ValueError(f"{number!r} is no whole number.") from error
+
+
+def _real(number: str) -> float:
+    try:
+        return float(number)
+    except ValueError as error:
+        raise ValueError(f"{number!r} is no number.") from error
+
+
 def _share_of_window(number: str) -> float:
     try:
         share = float(Fraction(number))
-    except ZeroDivisionError as error:
-        raise ValueError(f"{number} divides by zero.") from error
+    except (ValueError, ZeroDivisionError) as error:
+        raise ValueError(f"{number!r} is no number or fraction.") from error
     if not 0 < share <= 1:
         raise ValueError(f"the number {number} is a share of the window, above 0 and at most 1.")
     return share

@@ -63,14 +63,18 @@ def iterate_chunks(data: bytes) -> Iterator[Chunk]:
         length, kind = struct.unpack(">I4s", data[position : position + 8])
         end = position + 12 + length
         if end > len(data):
-            raise ValueError(f"the file ends inside its {kind!r} chunk")
+            raise ValueError(f"the file ends inside its {_named(kind)} chunk")
         (said,) = struct.unpack(">I", data[end - 4 : end])
         if zlib.crc32(data[position + 4 : end - 4]) != said:
-            raise ValueError(f"the checksum of its {kind!r} chunk is wrong")
+            raise ValueError(f"the checksum of its {_named(kind)} chunk is wrong")
         yield Chunk(kind, data[position + 8 : end - 4])
         if kind == b"IEND":
             return
         position = end
+
+
+def _named(kind: bytes) -> str:
+    return kind.decode("ascii", errors="backslashreplace")
 
 
 def encode_chunk(chunk: Chunk) -> bytes:

@@ -59,7 +59,7 @@ DENSE_VICTIMS: Mapping[str, VictimRecipe] = MappingProxyType(
 
 
 def run_audit(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    """Run the verb; 0 when every check held (whatever the verdict is), 1 when one did not."""
+    """Run the verb; 0 when every check held and the verdict is "protected", else 1."""
     refuse_missing(parser, RELEASE=options.release, clean=options.clean, test=options.test, labels=options.labels)
     refuse_missing(parser, other_images=options.other_images, other_labels=options.other_labels)
     refuse_missing(parser, folder=True, ledger=options.ledger)

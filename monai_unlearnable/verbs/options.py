@@ -35,7 +35,8 @@ example:
 _EXIT_CODES = """\
 exit code:
   0  all held
-  1  something did not: a file cannot be read or written, a check failed, or the run was interrupted
+  1  something did not: a file cannot be read or written, a check failed, an audit's verdict is not "protected", the
+     images are not for this method, or the run was interrupted
   2  wrong usage: an unknown option, a value that cannot be used, or a path that is missing or holds something already
 
 Protection is not a guarantee, and this software does not de-identify images.
@@ -203,8 +204,8 @@ def _add_budget(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--region",
         metavar="R",
-        help="change only a part of each image: structures[:PX] of its mask, contour[:PX], background, body (what is "
-        "brighter than the darkest level) or salient[:SHARE] (default: all of it)",
+        help="change only a part of each image: structures[:PX[:SHARE]] of its mask, contour[:PX[:SHARE]], background, "
+        "body (what is brighter than the darkest level) or salient[:SHARE] (default: all of it)",
     )
 
 

@@ -56,7 +56,7 @@ class LinearErrorMinimizingRecipe(SurrogateRecipe):
         if images.task is Task.SEGMENTATION:
             raise SourceError(
                 f"{images.path}: its labels are masks, and {self.name} is for labels of whole images: a linear network "
-                "of the image tells no voxel from another. Use error_minimizing, synthetic or generator."
+                "of the image tells no voxel from another. Take another method."
             )
 
     def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:

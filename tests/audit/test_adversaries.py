@@ -66,11 +66,14 @@ def test_the_readme_names_every_countermeasure(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("jpeg:x", "countermeasure 'jpeg:x': invalid literal"),
+        ("jpeg:x", "'jpeg:x': 'x' is no whole number. .jpeg:QUALITY: every picture goes through"),
         ("jpeg:0", "countermeasure 'jpeg:0': quality=0: from 1 to 100"),
         ("grey:1", "countermeasure 'grey:1' is not understood. Write one of: jpeg:QUALITY"),
         ("adversarial:2", "the number 2 is a share of the window, above 0 and at most 1"),
-        ("adversarial:1/0", "countermeasure 'adversarial:1/0': 1/0 divides by zero"),
+        (
+            "adversarial:1/0",
+            "'adversarial:1/0': '1/0' is no number or fraction. .adversarial:RADIUS: adversarial",
+        ),
         ("adversarial", "countermeasure 'adversarial' is not understood. Write adversarial:RADIUS."),
         ("jpeg:", "countermeasure 'jpeg:' is not understood. Write jpeg:QUALITY."),
         ("denoiser:", "countermeasure 'denoiser:' is not understood. Write denoiser:SOURCE."),

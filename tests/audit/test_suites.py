@@ -53,7 +53,7 @@ def test_pretrained_victims_and_clean_parts_are_written(tmp_path: Path) -> None:
         ("pretrained", "'pretrained' is not understood. Write pretrained:all or pretrained:last."),
         ("pretrained:first", "'pretrained:first' is not understood"),
         ("clean-part:1", r"countermeasure 'clean-part:1': share=1\.0: a clean part is more than nothing"),
-        ("clean-part:x", "countermeasure 'clean-part:x': could not convert"),
+        ("clean-part:x", "countermeasure 'clean-part:x': 'x' is no number"),
         ("clean-part", "countermeasure 'clean-part' is not understood. Write clean-part:SHARE"),
     ],
 )
