@@ -14,7 +14,7 @@ __all__ = ["Blurred", "GammaChanged", "MedianFiltered"]
 
 
 class Blurred(PictureTransform):
-    """Blur an image by a Gaussian (MONAI's ``GaussianSmooth``), pictures and volumes alike.
+    """Blur an image by a Gaussian (MONAI's ``GaussianSmooth``, beyond the edges lies 0), pictures and volumes alike.
 
     Args:
         sigma_px: width of the Gaussian, in pixels of the file.
