@@ -69,14 +69,18 @@ def _count(forks: Forks, set_name: str, path: Path, folder: Path) -> Counted:
         return Counted(set_name, path.name, "failed", said=f"{ended.status}: {said} {ended.out[-500:]}")
     if ended.status:
         return Counted(set_name, path.name, "refused", reason_of(line.replace(path.name, "FILE")), options, said=said)
-    identical = all(
-        (places / "restored" / one.relative_to(source)).is_file()
-        and (places / "restored" / one.relative_to(source)).read_bytes() == one.read_bytes()
-        for one in source.rglob("*")
-        if one.is_file() and one.name != "labels.csv"
-    )
+    same = identical(source, places / "restored")
     seen = _seen(forks, source, path, places)
-    return Counted(set_name, path.name, "restored", options=options, identical=identical, seen=seen)
+    return Counted(set_name, path.name, "restored", options=options, identical=same, seen=seen)
+
+
+def identical(source: Path, restored: Path) -> bool:
+    """Whether every file of a source, which may be one archive, came back byte for byte."""
+    folder = source.parent if source.is_file() else source
+    files = [one for one in folder.rglob("*") if one.is_file() and one.name != "labels.csv"]
+    copies = [restored / one.relative_to(folder) for one in files]
+    pairs = zip(files, copies, strict=True)
+    return bool(files) and all(copy.is_file() and copy.read_bytes() == one.read_bytes() for one, copy in pairs)
 
 
 def _asked_for(said: str) -> tuple[str, ...]:

@@ -79,6 +79,20 @@ def test_real_files_are_counted(forks: Forks, tmp_path: Path) -> None:
     assert "| some | 3 | 2 | 0 | 0 | 2 | " in counts.as_markdown(content)
 
 
+def test_byte_for_byte_is_asked_of_every_file_of_a_source(tmp_path: Path) -> None:
+    archive, restored = tmp_path / "source/set.npz", tmp_path / "restored"
+    for folder in (archive.parent, restored):
+        folder.mkdir()
+        (folder / "set.npz").write_bytes(b"one")
+    assert counts.identical(archive, restored) and counts.identical(archive.parent, restored)
+    (restored / "set.npz").write_bytes(b"two")
+    assert not counts.identical(archive, restored) and not counts.identical(archive.parent, restored)
+    (restored / "set.npz").unlink()
+    assert not counts.identical(archive, restored)
+    archive.unlink()
+    assert not counts.identical(archive.parent, restored), "of nothing nothing is said"
+
+
 def test_what_a_child_does_is_told(forks: Forks, tmp_path: Path) -> None:
     """The campaign would see a crash, a hang, memory without end, a file that is half written and one that differs."""
     module = "tests.campaign.misbehaving"
