@@ -9,6 +9,7 @@ is missing, lies inside another one or holds something already. Anything else is
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import logging
 import os
@@ -30,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 when all held, 1 when something did not, 2 for wrong usage.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files may be no text that the terminal can show
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = _answer(words)
         sys.stdout.flush()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 from monai_unlearnable.errors import ReleaseError
 from monai_unlearnable.release.budget import ReleaseBudget
@@ -40,12 +40,14 @@ class ReleaseBudgets:
 
     @classmethod
     def of_images(cls, budgets: Mapping[str, ReleaseBudget], *, radius_given: str = "") -> ReleaseBudgets:
-        """Collect the budgets of images, by sample id.
+        """Collect the budgets of images, by sample id; they are numbered by what they are, and not as images come.
+
+        Their numbers are published, and must not tell the order of the files before they were renamed.
 
         Raises:
             ReleaseError: there is none, or their norms differ.
         """
-        places = {one: place for place, one in enumerate(dict.fromkeys(budgets.values()))}
+        places = {one: place for place, one in enumerate(sorted(set(budgets.values()), key=astuple))}
         index = {sample_id: places[one] for sample_id, one in budgets.items()}
         return cls(distinct=tuple(places), radius_given=radius_given, index_by_id=index)
 

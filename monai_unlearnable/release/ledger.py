@@ -164,6 +164,12 @@ def hold_ledger(
             _check_same_run(ledger.read(), wanted, target, folder)
             if (target / MANIFEST_NAME).exists():
                 raise ReleaseError(f"{target}: already holds this run's finished release; nothing is left to do.")
+            if ledger.read().status == "complete" and not ledger.has_journal:
+                raise LedgerError(
+                    f"{folder}: its run is finished, and its release is no longer at {target}. Computed again, deltas "
+                    "could be others, and what you have released could not be restored. Move it back, or give a new "
+                    "ledger and output."
+                )
         elif not holds_nothing(target):
             raise ReleaseError(f"{target}: is not empty; a release is never written over anything. Give a new folder.")
         else:

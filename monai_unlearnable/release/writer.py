@@ -12,6 +12,7 @@ from monai_unlearnable.release.chosen import formats_for, plan_for
 from monai_unlearnable.release.file_writer import FileWriter
 from monai_unlearnable.release.hashing import bytes_sha256, file_sha256
 from monai_unlearnable.release.ledger import Ledger
+from monai_unlearnable.release.lock import hold_folder
 from monai_unlearnable.release.manifest import MANIFEST_NAME, Manifest, ManifestFields, ManifestFile
 from monai_unlearnable.release.paths import holds_nothing, locate
 from monai_unlearnable.release.plain_files import write_copy, write_list
@@ -59,7 +60,20 @@ def write_release(
             shape, or leaves the budget.
         SourceError: an image cannot be read.
     """
-    folder, plan = Path(release), plan_for(source, ledger)
+    with hold_folder(Path(release)):
+        return _write_release(source, store, keys, Path(release), ledger, manifest_fields, progress)
+
+
+def _write_release(
+    source: Source,
+    store: DeltaStore,
+    keys: Sequence[str],
+    folder: Path,
+    ledger: Ledger,
+    manifest_fields: ManifestFields,
+    progress: Progress | None,
+) -> Manifest:
+    plan = plan_for(source, ledger)
     _check_keys(source, store, keys)
     _check_folder(folder, ledger, plan)
     applied = _open_applied(source, store, ledger)

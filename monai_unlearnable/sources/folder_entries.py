@@ -77,6 +77,8 @@ def image_names(folder: Path, found: FoundEntries, *, kind: str, advice: str) ->
                 found.refuse(one, reason)
             else:
                 images.append(one.name)
+        elif not one.is_file():
+            found.refuse(one, "it is no regular file. Take it out.")
         elif is_other_image(one.name):
             found.refuse(one, f"only {HANDLED_KINDS} are handled. Convert the file or take it out.")
         elif format_of(one) is None:

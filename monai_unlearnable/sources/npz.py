@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monai_unlearnable.errors import SourceError
-from monai_unlearnable.sources.base import Source, Task
+from monai_unlearnable.sources.base import Progress, Source, Task
 from monai_unlearnable.sources.labels import check_class_indices, check_multi_labels
-from monai_unlearnable.sources.npz_file import ArrayHeader, read_array, read_headers
+from monai_unlearnable.sources.npz_file import ArrayHeader, read_array, read_headers, require_whole
 from monai_unlearnable.types import StoredArray
 
 __all__ = ["NpzSource"]
@@ -82,6 +82,11 @@ class NpzSource(Source):
         """Return uint8 or uint16, the same for every image of the file."""
         self.sample_ids[index]
         return self._dtype
+
+    def check_readable(self, progress: Progress | None = None) -> None:
+        """Read every array, those of other splits too: a release holds them all; see :meth:`Source.check_readable`."""
+        require_whole(self.path)
+        super().check_readable(progress)
 
     @property
     def _is_rgb(self) -> bool:

@@ -133,7 +133,7 @@ def _archive(where: Path, labels: str | Path | None) -> Path | None:
         return where
     if _list(where, labels) is not None:
         return None
-    found = sorted(where.glob("*.npz"))
+    found = sorted(one for one in where.iterdir() if one.suffix.lower() == ".npz")
     if len(found) > 1:
         raise SourceError(f"{where}: holds {len(found)} .npz files ({found[0].name}, ...); give one of them.")
     return found[0] if found else None

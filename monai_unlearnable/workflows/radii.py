@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -57,6 +58,11 @@ def _budget(radius: Radius, image: ImageLevels, norm: type[Budget]) -> Budget:
     hu_size = image.level_size if image.unit == "HU" else None
     try:
         levels = radius.levels(range_levels=image.range_levels, level_size_hu=hu_size)
+        if not math.isfinite(levels * image.level_size):
+            raise BudgetError(
+                f"{float(levels):g} levels of {image.level_size:g} each are no number that can be told. Its rescale "
+                "slope is damaged; take the file out."
+            )
         return norm(radius_levels=levels, low_level=image.low_level, high_level=image.high_level)
     except BudgetError as error:
         raise BudgetError(f"{image.sample_id}: {error}") from error

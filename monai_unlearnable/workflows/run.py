@@ -118,6 +118,7 @@ class ProtectionRun:
             self._keys = self.key(self.source.sample_ids, torch.as_tensor(self.source.labels))
             self.store = self._open_store()
         except BaseException:
+            self._take_back()
             self.close()
             raise
         self.context = RecipeContext(

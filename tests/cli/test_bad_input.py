@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -262,3 +268,39 @@ def test_interruption_says_how_to_go_on(synthetic: Command, monkeypatch: pytest.
     assert answer.json == {"held": False, "error": "interrupted; give the same command again to go on."}
     report = synthetic("images", *PLACES, "--json").json
     assert report["held"] is True and report["resumed"] is True
+
+
+def test_a_damaged_array_that_nobody_looks_at_is_found_first(command: Command) -> None:
+    data = bytearray(Path("set.npz").read_bytes())
+    with zipfile.ZipFile("set.npz") as archive:
+        entry = archive.getinfo("test_images.npy")
+    data[entry.header_offset + 30 + len(entry.filename) + entry.compress_size // 2] ^= 0xFF
+    Path("set.npz").write_bytes(data)
+    answer = command("protect", "set.npz", *PLACES)
+    assert answer.code == 1 and "set.npz: is not a whole .npz file" in answer.err and not Path("ledger").exists()
+
+
+def test_an_archive_in_capitals_is_an_archive(synthetic: Command) -> None:
+    Path("set.npz").rename("SET.NPZ")
+    assert synthetic("SET.NPZ", *PLACES).code == 0
+
+
+def test_what_is_no_regular_file_is_refused(synthetic: Command) -> None:
+    os.mkfifo("images/left/pipe.png")
+    _refused(synthetic("images", *PLACES), "pipe.png: it is no regular file. Take it out.")
+
+
+def test_a_name_that_is_no_text_is_shown_all_the_same(tmp_path: Path, command: Command) -> None:
+    Path(os.fsdecode(b"images/left/\xdcbersicht.txt")).write_text("x")
+    program = [sys.executable, "-m", "monai_unlearnable", "protect", "images", *PLACES, "--quiet"]
+    done = subprocess.run(program, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"})
+    assert done.returncode == 0 and b"bersicht.txt" in done.stdout + done.stderr
+
+
+def test_a_full_disk_leaves_no_ledger_in_the_way(synthetic: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10))
+        answer = synthetic("images", *PLACES)
+        assert answer.code == 1 and "disk" in answer.err
+        assert synthetic("images", *PLACES).code == 1, "asked again, not taken for a run that was killed"
+    assert synthetic("images", "--output", "elsewhere", "--ledger", "ledger").code == 0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from monai_unlearnable.budgets import L2Budget, LinfBudget
 from monai_unlearnable.errors import ReleaseError
-from monai_unlearnable.release import ReleaseBudget
+from monai_unlearnable.release import ReleaseBudget, ReleaseBudgets
 
 BYTE = ReleaseBudget(norm="linf", radius_levels=8.0, low_level=0, high_level=255)
 
@@ -79,3 +79,13 @@ def test_refuses() -> None:
         ReleaseBudget(norm="l2", radius_levels=1, low_level=1, high_level=1)
     with pytest.raises(ReleaseError, match="'low_level' is missing"):
         ReleaseBudget.from_description({"norm": "linf", "radius_levels": 8})
+
+
+def test_numbers_of_budgets_do_not_tell_the_order_of_the_images() -> None:
+    one, two, three = (
+        ReleaseBudget(norm="linf", radius_levels=radius, low_level=0, high_level=255) for radius in (9, 8, 10)
+    )
+    forward = ReleaseBudgets.of_images({"a": one, "b": two, "c": three, "d": two})
+    backward = ReleaseBudgets.of_images({"d": two, "c": three, "b": two, "a": one})
+    assert forward == backward and forward.distinct == (two, one, three)
+    assert [forward.of(name) for name in "abcd"] == [one, two, three, two]

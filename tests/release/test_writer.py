@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -7,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from monai_unlearnable.errors import LedgerError, ReleaseError, SourceError
 from monai_unlearnable.release import hold_ledger, plan_release, read_ledger, verify_release
+from monai_unlearnable.sources.png_chunks import PNG_SIGNATURE, Chunk, encode_chunk, iterate_chunks
 from monai_unlearnable.stores import MappedStore, MemoryStore, StoreHeader
 from tests.release.building import Built, built_folders, built_npz, random_store
 from tests.release.test_round_trip import check_way_back
@@ -175,3 +179,49 @@ def test_release_is_original_plus_delta(tmp_path: Path) -> None:
     built.write(store=store)
     with np.load(built.release / "set.npz") as arrays:
         assert arrays["train_images"].tolist() == [[[100] * 3] * 3, [[95] * 3] * 3]
+
+
+def test_two_runs_never_write_one_release(tmp_path: Path) -> None:
+    built = built_npz(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from monai_unlearnable.release.lock import hold_folder\n"
+        "with hold_folder(Path(sys.argv[1])):\n"
+        "    print('held', flush=True); sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(built.release)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        with pytest.raises(ReleaseError, match="another run is writing its release there"):
+            built.write()
+        other.kill()
+        other.wait()
+    built.write()
+
+
+def _orientation(kind: int, value: bytes) -> bytes:
+    """A block of EXIF that says nothing but which way is up."""
+    return b"II*\0" + struct.pack("<IHHHI", 8, 1, 0x0112, kind, len(value) if kind == 2 else 1) + value + bytes(4)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        _orientation(2, b"abc\0"),
+        _orientation(4, struct.pack("<I", 10**9)),
+        _orientation(11, struct.pack("<f", 2.5)),
+        b"II*\0\xff\xff\xff\x7f",
+        b"no tiff",
+        b"MM\0*\0\0\0\x08\xff\xff",
+    ],
+)
+def test_what_a_picture_says_of_itself_may_be_damaged(tmp_path: Path, block: bytes) -> None:
+    built = built_folders(tmp_path)
+    stream = io.BytesIO()
+    Image.fromarray(np.zeros((6, 8), dtype=np.uint8)).save(stream, format="PNG")
+    chunks = list(iterate_chunks(stream.getvalue()))
+    data = PNG_SIGNATURE + b"".join(map(encode_chunk, [chunks[0], Chunk(b"eXIf", block), *chunks[1:]]))
+    (built.source_path / "a" / "damaged.png").write_bytes(data)
+    built.write()
+    with Image.open(built.release / "a" / "damaged.png") as picture:
+        assert picture.size == (8, 6) and picture.getexif().get(0x0112, 1) == 1

@@ -252,7 +252,7 @@ def test_ct_of_two_slopes_keeps_to_one_radius_in_hu(tmp_path: Path) -> None:
     assert (report.radii.levels, report.radii.unit_sizes, report.radii.unit) == ((10, 20), (10, 10), "HU")
     budgets = read_manifest(tmp_path / "release").fields.budgets
     found = [(one.radius_levels, one.radius_in_unit, one.unit) for one in budgets.distinct]
-    assert found == [(20, 10, "HU"), (10, 10, "HU")]
+    assert found == [(10, 10, "HU"), (20, 10, "HU")]
     assert (budgets.radius_given, budgets.norm) == ("10 HU", "linf")
 
 
@@ -284,9 +284,11 @@ def test_the_same_run_is_taken_up_and_another_level_size_is_not(tmp_path: Path) 
     assert protect(source, level_size=0.5, **places).held
     with pytest.raises(ReleaseError, match="nothing is left to do"):
         protect(source, level_size=0.5, **places)
-    shutil.rmtree(tmp_path / "release")
+    (tmp_path / "release").rename(tmp_path / "shared")
     with pytest.raises(LedgerError, match=r"level_size is 0\.5 there and 0\.25 here"):
         protect(source, level_size=0.25, **places)
-    again = protect(source, level_size=0.5, **places)
-    assert again.held and again.resumed
-    assert restore_release(tmp_path / "release", tmp_path / "ledger", tmp_path / "back").held
+    kept = (tmp_path / "ledger/deltas/deltas.bin").read_bytes()
+    with pytest.raises(LedgerError, match=r"its run is finished, and its release is no longer at .* Move it back"):
+        protect(source, level_size=0.5, **places)
+    assert (tmp_path / "ledger/deltas/deltas.bin").read_bytes() == kept
+    assert restore_release(tmp_path / "shared", tmp_path / "ledger", tmp_path / "back").held

@@ -61,7 +61,8 @@ class PngFormat(ReleaseFormat):
 
 def _encode(path: Path, image: StoredValues) -> bytes:
     if image.dtype == np.uint16 and len(image) == 3:
-        scratch = path.with_name(f"{path.stem}.png")  # ITK wants this extension
+        # ITK wants this extension, and a killed run knows its own unfinished file by its name.
+        scratch = path if path.suffix in (".png", ".PNG") else path.with_name(f"{path.stem}.png")
         write_rgb16(scratch, np.moveaxis(image, 0, -1).astype(np.uint16, copy=False))
         encoded = scratch.read_bytes()
         scratch.unlink()
@@ -77,12 +78,21 @@ def _encode(path: Path, image: StoredValues) -> bytes:
 def _kept_chunks(template: Path) -> list[Chunk]:
     data = template.read_bytes()
     with Image.open(io.BytesIO(data)) as picture:
-        orientation = int(picture.getexif().get(_ORIENTATION, 1))
+        orientation = _orientation_of(picture)
         if data.startswith(PNG_SIGNATURE):
             kept = [one for one in iterate_chunks(data) if one.kind in _KEPT]
         else:
             kept = _chunks_of(picture)
     return kept + ([_orientation_chunk(orientation)] if 2 <= orientation <= 8 else [])
+
+
+def _orientation_of(picture: Image.Image) -> int:
+    """Return which way is up; 1, which is usual, where what the file says of it cannot be read."""
+    try:
+        said = picture.getexif().get(_ORIENTATION, 1)
+    except Exception:  # Pillow's parser of a damaged block raises almost anything, and pixels do not depend on it
+        return 1
+    return said if isinstance(said, int) else 1
 
 
 def _chunks_of(picture: Image.Image) -> list[Chunk]:

@@ -141,6 +141,8 @@ def _files(folder: Path) -> Iterator[tuple[Path, str]]:
     for entry in entries:
         if entry.is_dir():
             yield entry, "it is a folder"
+        elif not entry.is_file():
+            yield entry, "it is no regular file"
         elif entry.name.upper() == _DIRECTORY_NAME:
             yield entry, "it is a list of files"
         else:
