@@ -132,7 +132,7 @@ class ProtectionEngine(Trainer):
             return
         if self.surrogate is not None:
             self.surrogate.to(self.state.device)
-        # Past Trainer.run, which only makes a gradient scaler: signs of gradients need no scaling.
+        # Past Trainer.run, which only makes a gradient scaler: delta steps scale their loss themselves.
         Workflow.run(self)
         self.store.flush()
 

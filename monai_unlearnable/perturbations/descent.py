@@ -65,7 +65,7 @@ def descend(
         if last or (moving is not None and not bool(moving.any())):
             break
         _tell(on_step, IterationEvents.INNER_ITERATION_STARTED)
-        (gradient,) = torch.autograd.grad(losses.sum(), delta)
+        (gradient,) = torch.autograd.grad(_scale(delta) * losses.sum(), delta)
         _require_finite(gradient, batch)
         move = per_sample(step_size_levels, gradient) * budget.steepest(gradient)
         if moving is not None:
@@ -73,6 +73,13 @@ def descend(
         delta = batch.project(delta.detach() - move, budget)
         _tell(on_step, IterationEvents.INNER_ITERATION_COMPLETED)
     return best, best_loss
+
+
+def _scale(delta: Deltas) -> int:
+    """Return what keeps gradients of a mean over voxels from vanishing in half precision; no step depends on it."""
+    kind = delta.device.type
+    half = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) is torch.float16
+    return delta[0, 0].numel() if half else 1
 
 
 def _tell(on_step: StepHook | None, event: IterationEvents) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from monai_unlearnable.budgets import AnyBudget, MaskedBudget
@@ -36,6 +36,10 @@ class InRegion(Perturbation):
     def budget(self) -> AnyBudget:  # type: ignore[override]
         """The method's budget."""
         return self.perturbation.budget
+
+    def with_budget(self, budget: AnyBudget) -> InRegion:
+        """Return the method with another budget, in the same region."""
+        return replace(self, perturbation=self.perturbation.with_budget(budget))
 
     @property
     def objective(self) -> Any:

@@ -155,7 +155,12 @@ class Synthetic(Perturbation):
                 too small to show the patterns; the radius, spread over all pixels, is less than one level.
         """
         index, count = self._index_of(label.cpu())
-        if self.shares is not None and index is not None and len(self.shares) != count:
+        if self.shares is not None and index is None:
+            raise BudgetError(
+                f"shares are for classes, or combinations of up to {MOST_COMBINED_LABELS} labels; there are "
+                f"{self.num_classes} label columns, whose patterns are summed. Leave shares out."
+            )
+        if self.shares is not None and len(self.shares) != count:
             raise BudgetError(f"{len(self.shares)} shares, but there are {count} patterns.")
         signs = self.patterns.signs(count, shape[1:], seed=self.seed, part=part, sample_id=sample_id)
         chosen = self._sums_of(label.cpu(), signs) if index is None else _choose(signs, index)
@@ -248,4 +253,5 @@ def combinations_of(label: Labels) -> torch.Tensor:
         >>> combinations_of(torch.tensor([[0, 0, 0], [1, 0, 0], [0, 1, 1]]))
         tensor([0, 1, 6])
     """
-    return (label > 0.5).long() @ (2 ** torch.arange(label.shape[1]))
+    # Not a product of matrices: GPUs have none for integers.
+    return ((label > 0.5).long() * 2 ** torch.arange(label.shape[1], device=label.device)).sum(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -13,7 +14,7 @@ from monai_unlearnable.perturbations.base import Perturbation, PerturbationBatch
 from monai_unlearnable.perturbations.descent import descend
 from monai_unlearnable.perturbations.error_minimizing import require_steps, require_surrogate, step_levels
 from monai_unlearnable.perturbations.objectives import Objective, SingleLabelObjective, TargetMap
-from monai_unlearnable.types import Deltas
+from monai_unlearnable.types import Deltas, Labels
 
 __all__ = ["TargetedAdversarial"]
 
@@ -31,7 +32,7 @@ class TargetedAdversarial(Perturbation):
         steps: descent steps of one restart.
         step_share: length of a step as a share of the radius; never below one level.
         restarts: starts: the deltas so far, then random ones; the best result of all is kept.
-        seed: seed of the random starts.
+        seed: seed of the random starts, together with the sample ids of the batch.
         objective: the loss that is lowered towards the target.
         keep_best: of the deltas of a restart the best one is kept; False for the last, where the surrogate looks at
             images in another way at every step and a low loss may be luck.
@@ -62,8 +63,8 @@ class TargetedAdversarial(Perturbation):
     ) -> Deltas:
         """Lower the loss of the target labels; see :meth:`Perturbation.improve`."""
         model, budget = require_surrogate(surrogate, self.name), self.budget_of(batch)
-        target = self.target(batch.label)
-        generator = torch.Generator(batch.image.device).manual_seed(self.seed)
+        target = self._target_of(batch.label)
+        generator = torch.Generator(batch.image.device).manual_seed(self._seed_of(batch))
         best = batch.delta
         best_loss: torch.Tensor | None = None
         for restart in range(self.restarts):
@@ -83,6 +84,17 @@ class TargetedAdversarial(Perturbation):
                 better = (loss < best_loss).reshape(-1, *[1] * (delta.ndim - 1))
                 best, best_loss = torch.where(better, delta, best), torch.minimum(loss, best_loss)
         return best
+
+    def _target_of(self, label: Labels) -> Labels:
+        """Return the targets; voxels that count for nothing still do."""
+        ignored = getattr(self.objective, "ignore_label", None)
+        target = self.target(label)
+        return target if ignored is None else torch.where(label == ignored, label, target)
+
+    def _seed_of(self, batch: PerturbationBatch) -> int:
+        """Return a seed that another batch does not have."""
+        name = f"{self.seed} {batch.sample_ids}"
+        return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
 
     def describe(self) -> dict[str, Any]:
         """Return the settings as JSON values."""

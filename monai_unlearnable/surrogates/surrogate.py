@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -96,6 +98,18 @@ class Surrogate(nn.Module):
         knows_patches = whole_space is not None and isinstance(self.preprocessing, InOrder | ResampleTo)
         seen: Tensor = self.preprocessing(windowed, whole_space) if knows_patches else self.preprocessing(windowed)
         return seen
+
+    def drawing_for(self, name: str) -> Surrogate:
+        """Return a surrogate with the same weights whose ways are drawn by a name, whatever was drawn before.
+
+        Threads that share weights draw from chains of their own.
+        """
+        if self.ways is None:
+            return self
+        own, ways = copy.copy(self), copy.deepcopy(self.ways)
+        ways.draws.fill_(int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big"))
+        own._modules = {**self._modules, "ways": ways}
+        return own
 
     @contextmanager
     def frozen(self) -> Iterator[Surrogate]:

@@ -9,6 +9,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Compose, Identityd, OneOf, RandFlipd, RandScaleCropd, RandScaleIntensityd, Zoomd
 from torch import Tensor, nn
+from torch.nn import functional
 
 from monai_unlearnable.types import Logits
 
@@ -23,15 +24,15 @@ class ReaderWays(nn.Module):
     Deltas that are computed through it work in expectation over the ways (Athalye et al., ICML 2018, section 2): they
     survive a victim who flips, crops, resizes or windows in a way that nobody knows beforehand. A way is drawn at every
     call and holds for the whole batch. Logits of voxels are taken through the inverse of what is invertible, so that
-    labels stay where they are; voxels that a way left out get NaN, which
-    :class:`~monai_unlearnable.perturbations.DenseObjective` does not count.
+    labels stay where they are (coarser ones are interpolated to the size that the network saw); voxels that a way left
+    out get NaN, which :class:`~monai_unlearnable.perturbations.DenseObjective` does not count.
 
     Args:
         chain: MONAI dictionary transforms for the key ``"image"``: what comes after the surrogate's own preprocessing.
             They must work on tensors of any number of channels, because images of a batch come side by side as
             channels: ``channel_wise=True`` where a transform looks at intensities.
         only_asked: the same, for what comes after the chain in evaluation mode alone: a surrogate is in it while it is
-            asked for a delta step, and not while it is trained. None for nothing.
+            asked for a step of deltas or of adversarial images, and not while its weights learn. None for nothing.
         seed: of the draws. Their number is part of the state, so that a run that is taken up draws as if it had
             never stopped.
 
@@ -64,13 +65,14 @@ class ReaderWays(nn.Module):
         drawn = chain({_KEY: image.flatten(0, 1)})[_KEY]
         seen = _plain(drawn)
         logits = network(seen.reshape(*image.shape[:2], *seen.shape[1:]))
-        if logits.ndim < image.ndim or tuple(logits.shape[2 : image.ndim]) != tuple(seen.shape[1:]):
-            return logits  # of whole images
-        return self._back(logits, drawn, image, chain)
+        return logits if logits.ndim < image.ndim else self._back(logits, drawn, image, chain)
 
     def _back(self, logits: Logits, drawn: Tensor, image: Tensor, chain: Compose) -> Logits:
         members = logits.unbind(-1) if logits.ndim > image.ndim else (logits,)
-        space = image.shape[2:]
+        space, seen_space = image.shape[2:], drawn.shape[1:]
+        if tuple(members[0].shape[2:]) != tuple(seen_space):  # of a network whose output is coarser
+            mode = "bilinear" if len(space) == 2 else "trilinear"
+            members = tuple(functional.interpolate(one, size=seen_space, mode=mode) for one in members)
         flat = torch.cat([one.flatten(0, 1) for one in members])
         there = torch.ones_like(flat[:1])
         found, seen = _inverse(chain, torch.cat([flat, there]), drawn).split([len(flat), 1])

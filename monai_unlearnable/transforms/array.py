@@ -127,10 +127,10 @@ class _ComputedPerturbation(DeltaTransform):
             levels = self.unit.to_levels(image.clone(), name=name).unsqueeze(0).to(self._device(image))
             self.budget.require_images(levels, [name])
             batch = PerturbationBatch(levels, label.clone().to(levels.device), torch.zeros_like(levels), None, (name,))
-            improved = self.perturbation.improve(batch, surrogate=self._surrogate())
+            improved = self.perturbation.improve(batch, surrogate=self._surrogate(name))
             return to_levels(improved, levels, self.budget)[0]
 
-    def _surrogate(self) -> Surrogate | None:
+    def _surrogate(self, name: str) -> Surrogate | None:
         return None
 
     def _device(self, image: Tensor) -> torch.device:
@@ -162,8 +162,8 @@ class SurrogatePerturbation(_ComputedPerturbation):
     """Use a trained surrogate as a generator of deltas, for images that arrive after the engine's run.
 
     The surrogate that error-minimizing training leaves behind gives new images a delta too (Liu et al. 2023, section
-    III); a clean one serves the targeted method. The delta starts at zero and is improved for each image alone, so
-    the same image and label always get the same delta.
+    III); a clean one serves the targeted method. The delta starts at zero and is improved for each image alone, and
+    ways to load it are drawn by its ``sample_id``, so the same image, label and name always get the same delta.
 
     The surrogate is copied and frozen at construction: training it further does not reach this transform, and threads
     and workers can share it. Workers that fork need it on the CPU.
@@ -187,8 +187,8 @@ class SurrogatePerturbation(_ComputedPerturbation):
         self.surrogate = copy.deepcopy(surrogate).eval().requires_grad_(False)
         self.surrogate.zero_grad(set_to_none=True)
 
-    def _surrogate(self) -> Surrogate:
-        return self.surrogate
+    def _surrogate(self, name: str) -> Surrogate:
+        return self.surrogate.drawing_for(name)
 
     def _device(self, image: Tensor) -> torch.device:
         return _device_of(self.surrogate, image)

@@ -79,7 +79,11 @@ def load_surrogate(
     surrogate = recipe.surrogate(facts, device=device)
     weights = read_weights(folder / SURROGATE_NAME, device, what="surrogate")
     load_frozen(surrogate, weights, folder / SURROGATE_NAME)
-    return surrogate, on_grid(recipe.perturbation(facts, budget=budget, seed=seed), None, recipe.block_size_px)
+    method = recipe.perturbation(facts, budget=budget, seed=seed)
+    if isinstance(method, ErrorMinimizing):
+        # Deltas of the run started from a pattern; these start from nothing, which is never enough.
+        method = replace(method, enough_loss=None)
+    return surrogate, on_grid(method, None, recipe.block_size_px)
 
 
 def read_finished(folder: Path) -> LedgerContent:

@@ -76,7 +76,8 @@ class RobustErrorMinimizingRecipe(ErrorMinimizingRecipe):
         chain = [] if usual is None else list(usual.chain.transforms)
         if self.countermeasures is not None:
             chain += self.countermeasures(spatial_dims=facts.spatial_dims).transforms
-        # The surrogate's training has adversarial steps of that radius: a draw on top would ask for twice as much.
+        # Weights learn from adversarial images of that radius: with a draw on top they would learn from twice as much.
+        # The steps that make these images do look through the draw, as delta steps do.
         draw = Compose([RandUniformShiftd(_KEY, radius=self.adversarial_radius)]) if self.adversarial_radius else None
         return ReaderWays(Compose(chain), only_asked=draw, seed=seed % 2**32)
 

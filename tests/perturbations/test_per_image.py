@@ -13,10 +13,13 @@ from torch import Tensor, nn
 from monai_unlearnable.budgets import AnyBudget, Budget, ImageBudgets, L2Budget, LinfBudget, to_levels
 from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.perturbations import (
+    DenseObjective,
+    EmptiedMask,
     ErrorMinimizing,
     NextClassTarget,
     Perturbation,
     PerturbationBatch,
+    ShiftedMask,
     Synthetic,
     TargetedAdversarial,
 )
@@ -115,3 +118,32 @@ def test_one_budget_for_all_gives_the_same_deltas_as_ever() -> None:
     assert hashlib.sha256(levels.numpy().tobytes()).hexdigest() == (
         "7f083f6d98105fbedd203d8b4f91659aa4ab75b350bb2bbe35d48a6cb8424365"
     )
+
+
+def test_other_images_have_other_random_starts() -> None:
+    starts: list[Tensor] = []
+
+    def flat(image: Tensor) -> Tensor:
+        starts.append(image.detach() - batch.image)
+        return torch.zeros(len(image), 2) + 0 * image.flatten(1).sum(1, keepdim=True)
+
+    budget = LinfBudget(radius_levels=8)
+    method = TargetedAdversarial(budget=budget, target=NextClassTarget(2), steps=1, restarts=2)
+    for name in ("one", "other", "one"):
+        image = torch.full((1, 1, 8, 8), 100.0)
+        batch = PerturbationBatch(image, torch.tensor([0]), torch.zeros_like(image), None, (name,))
+        method.improve(batch, surrogate=flat)
+    one, other, again = starts[2], starts[6], starts[10]
+    assert torch.equal(one, again) and not torch.equal(one, other) and one.any()
+
+
+def test_voxels_that_count_for_nothing_are_no_target_either() -> None:
+    mask = torch.tensor([[[[0, 1, 255, 255]]]])
+    for target in (NextClassTarget(2), EmptiedMask(), ShiftedMask()):
+        method = TargetedAdversarial(
+            budget=LinfBudget(radius_levels=8), target=target, steps=1, objective=DenseObjective(ignore_label=255)
+        )
+        image = torch.full((1, 1, 1, 4), 100.0)
+        batch = PerturbationBatch(image, mask, torch.zeros_like(image))
+        delta = method.improve(batch, surrogate=lambda seen: torch.cat([seen, -seen], dim=1) / 100)
+        assert not delta[..., 2:].any() and delta[..., 0].any() == (not isinstance(target, ShiftedMask))

@@ -148,3 +148,10 @@ def test_refuses_regions_that_cannot_be() -> None:
     for make, said in cases:
         with pytest.raises(BudgetError, match=said):
             make()
+
+
+def test_a_method_in_a_region_takes_another_budget() -> None:
+    budget = LinfBudget(radius_levels=4)
+    method = InRegion(perturbation=ErrorMinimizing(budget=LinfBudget(radius_levels=8)), region=Structures())
+    found = method.with_budget(budget)
+    assert found.budget == budget and found.region == Structures() and isinstance(found, InRegion)

@@ -158,3 +158,9 @@ def test_refuses_images_that_cannot_show_the_blocks() -> None:
 def test_refuses_settings(settings: dict[str, int], text: str) -> None:
     with pytest.raises(BudgetError, match=text):
         make(**settings)
+
+
+def test_shares_of_summed_patterns_are_refused() -> None:
+    method = Synthetic(budget=LinfBudget(radius_levels=8), num_classes=5, seed=0, shares=(0.25,) * 5)
+    with pytest.raises(BudgetError, match=r"up to 4 labels; there are 5 label columns, .* Leave shares out"):
+        method.pattern(torch.zeros(1, 5, dtype=torch.int64), (1, 28, 28))

@@ -47,6 +47,16 @@ def test_what_a_flip_and_a_crop_show_comes_back_to_its_place(shape: tuple[int, .
     assert 0 < flipped < 8, "some draws flip, some do not"
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 4, 4), (1, 1, 4, 4, 4)], ids=["pictures", "volumes"])
+def test_coarser_logits_come_back_to_their_places_too(shape: tuple[int, ...]) -> None:
+    image = torch.zeros(shape)
+    image[..., :2] = 1
+    pool = nn.AvgPool2d(2) if len(shape) == 4 else nn.AvgPool3d(2)
+    logits = ReaderWays(Compose([RandFlipd("image", prob=1, spatial_axis=-1)]))(image, pool)
+    assert logits.shape == image.shape
+    assert bool((logits[..., 0] > 0.7).all()) and bool((logits[..., -1] < 0.3).all())
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_what_is_only_for_delta_steps_is_left_out_in_training_and_undone_in_its_turn(training: bool) -> None:
     image = torch.rand(2, 1, 6, 8)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
+from monai.transforms import Compose, RandFlipd, RandScaleIntensityd
 from torch import nn
 
 from monai_unlearnable.budgets import L2Budget, LinfBudget
@@ -24,7 +25,7 @@ from monai_unlearnable.perturbations import (
     Synthetic,
     TargetedAdversarial,
 )
-from monai_unlearnable.surrogates import IntensityWindow, Surrogate
+from monai_unlearnable.surrogates import IntensityWindow, ReaderWays, Surrogate
 from monai_unlearnable.transforms import (
     SurrogatePerturbation,
     SurrogatePerturbationd,
@@ -98,6 +99,25 @@ def test_surrogate_delta_is_deterministic_and_comes_off(method: Perturbation) ->
     assert torch.equal(pickle.loads(pickle.dumps(protect))(clean, 0), protected)
     assert protected.meta["filename"] == "x.png" and protected.dtype == torch.uint8
     assert torch.equal(protect.inverse(protected), clean)
+
+
+def ways_surrogate() -> Surrogate:
+    """One that looks at an image in another way at every call."""
+    one = surrogate()
+    one.ways = ReaderWays(Compose([RandFlipd("image", prob=0.5), RandScaleIntensityd("image", prob=1, factors=0.5)]))
+    return one
+
+
+def test_ways_are_drawn_by_the_name_and_not_by_what_was_drawn_before() -> None:
+    protect, clean = SurrogatePerturbation(METHODS[0], ways_surrogate()), image()
+    names = [str(number) for number in range(12)]
+    expected = [protect(clean, 0, name) for name in names]
+    assert len({tuple(one.flatten().tolist()) for one in expected}) > 1
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda name: protect(clean, 0, name), names))
+    again = pickle.loads(pickle.dumps(protect))
+    results += [again(clean, 0, name) for name in names]
+    assert all(torch.equal(one, other) for one, other in zip(results, 2 * expected, strict=True))
 
 
 def test_training_on_does_not_reach_the_transform_nor_the_transform_the_training() -> None:
