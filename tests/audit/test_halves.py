@@ -148,9 +148,9 @@ def test_the_command_line_knows_the_same_extras() -> None:
 
 
 def test_too_few_images_to_halve_are_refused(source: Path, tmp_path: Path) -> None:
-    images, labels = halves(3, seed=0)
     arrays: dict[str, Any] = {}
-    for split in ("train", "test"):
+    for seed, split in enumerate(("train", "test")):
+        images, labels = halves(3, seed=seed)
         arrays |= {f"{split}_images": images, f"{split}_labels": labels}
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()

@@ -93,8 +93,9 @@ def test_victims_without_countermeasures_are_described_as_ever() -> None:
     ("text", "message"),
     [
         ("ueraser:1", "countermeasure 'ueraser:1': count=1: at least 2 versions"),
-        ("ueraser:x", "countermeasure 'ueraser:x': invalid literal"),
-        ("noise", "countermeasure 'noise': Invalid literal for Fraction"),
+        ("ueraser:x", "countermeasure 'ueraser:x': 'x' is no whole number. .ueraser:COUNT: trains on the worst"),
+        ("noise", "countermeasure 'noise' is not understood. Write noise:SIGMA"),
+        ("noise:x", "countermeasure 'noise:x': 'x' is no number or fraction"),
         ("noise:2", "the number 2 is a share of the window, above 0 and at most 1"),
         ("affine:2", "countermeasure 'affine:2' is not understood"),
         ("projection:", "countermeasure 'projection:' is not understood"),
