@@ -161,10 +161,11 @@ def hold_ledger(
     with hold_lock(folder / _LOCK_NAME):
         ledger = Ledger(folder)
         if (folder / _LEDGER_NAME).exists():
-            _check_same_run(ledger.read(), wanted, target, folder)
+            content = ledger.read()
+            _check_same_run(content, wanted, target, folder)
             if (target / MANIFEST_NAME).exists():
                 raise ReleaseError(f"{target}: already holds this run's finished release; nothing is left to do.")
-            if ledger.read().status == "complete" and not ledger.has_journal:
+            if content.status == "complete" and not ledger.has_journal:
                 raise LedgerError(
                     f"{folder}: its run is finished, and its release is no longer at {target}. Computed again, deltas "
                     "could be others, and what you have released could not be restored. Move it back, or give a new "
