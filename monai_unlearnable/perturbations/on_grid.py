@@ -93,7 +93,7 @@ class OnGrid(Perturbation):
             batch,
             image=functional.interpolate(view, size=grid, mode="area"),
             label=batch.label if seen is None or batch.label.ndim <= 2 else resize_masks(batch.label, seen),
-            delta=functional.interpolate(batch.delta, size=grid, mode="nearest-exact"),
+            delta=_read_back(batch.delta, grid),
             patches=None,
         )
 
@@ -105,7 +105,10 @@ class OnGrid(Perturbation):
         # What counts are the levels of the image's own grid: of an L2 radius the smaller one has its share.
         budget = self.perturbation.budget_of(batch).of_grid(grid, coarse.delta[0].numel() / batch.delta[0].numel())
         found = self.perturbation.with_budget(budget).improve(coarse, surrogate=look, on_step=on_step)
-        return batch.project(_enlarge(found, space), self.budget_of(batch))
+        delta = batch.project(_enlarge(found, space), self.budget_of(batch))
+        still = (found == coarse.delta).flatten(1).all(1)
+        delta[still] = batch.delta[still]
+        return delta
 
     def _seen_space(self, batch: PerturbationBatch) -> tuple[int, ...] | None:
         """Return the size at which the surrogate sees an image; None where deltas are not computed at that size."""
@@ -144,7 +147,24 @@ def on_grid(
 def _enlarge(deltas: Deltas, space: Sequence[int]) -> Deltas:
     """Let each pixel of an image show the one of the grid that it lies in."""
     for axis, size in enumerate(space, start=2):
-        have = deltas.shape[axis]
-        if have != size:
-            deltas = deltas.index_select(axis, torch.arange(size, device=deltas.device) * have // size)
+        deltas = deltas.index_select(axis, _blocks(size, deltas.shape[axis], deltas))
     return deltas
+
+
+def _read_back(deltas: Deltas, grid: Sequence[int]) -> Deltas:
+    """Return the value of largest magnitude of each block.
+
+    Projection shortens the value of a block, or takes it away, where a pixel is outside of the mask or near an end of
+    the range; the pixel that lost least tells what the block had.
+    """
+    high = low = deltas
+    for axis, size in enumerate(grid, start=2):
+        sides = _blocks(deltas.shape[axis], size, deltas).bincount(minlength=size).tolist()
+        high = torch.stack([block.amax(axis) for block in high.split(sides, axis)], axis)
+        low = torch.stack([block.amin(axis) for block in low.split(sides, axis)], axis)
+    return torch.where(high >= -low, high, low)
+
+
+def _blocks(size: int, count: int, like: Tensor) -> Tensor:
+    """Return the number of the block, of so many, that each pixel of an axis lies in."""
+    return torch.arange(size, device=like.device) * count // size

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from monai_unlearnable.budgets import L2Budget, LinfBudget
+from monai_unlearnable.budgets import L2Budget, LinfBudget, MaskedBudget
 from monai_unlearnable.perturbations import (
     DenseObjective,
     ErrorMinimizing,
@@ -116,3 +119,39 @@ def test_needs_preprocessing_that_knows_its_resampling() -> None:
         OnGrid(perturbation=ErrorMinimizing(budget=BUDGET, steps=1), size_px=8).improve(
             batch((40, 33)), surrogate=plain
         )
+
+
+def test_a_second_round_goes_on_from_what_the_blocks_had() -> None:
+    work = batch((40, 33))
+    image = work.image.clone()
+    image[:, :, 1::2] = 0  # every second row can only be raised, the others by no more than their distance to the end
+    mask = torch.rand(2, 1, 40, 33, generator=torch.Generator().manual_seed(2)) < 0.3
+    for budget in (BUDGET, MaskedBudget.of_mask(BUDGET, mask)):
+        method = OnGrid(perturbation=ErrorMinimizing(budget=budget, steps=4, keep_best=False), size_px=8)
+        first = method.improve(PerturbationBatch(image, work.label, work.delta), surrogate=surrogate(2))
+        starts: list[Tensor] = []
+        again = replace(method, perturbation=_Watched(budget=budget, starts=starts))
+        again.improve(PerturbationBatch(image, work.label, first), surrogate=surrogate(2))
+        rows, columns = (np.arange(size) * 4 // size for size in (40, 33))
+        for row, column in np.ndindex(4, 4):
+            block = first[:, 0][:, rows == row][:, :, columns == column].flatten(1)
+            place = block.abs().argmax(1, keepdim=True)
+            assert torch.equal(starts[0][:, 0, row, column], block.gather(1, place)[:, 0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Watched(ErrorMinimizing):
+    starts: list[Tensor]
+
+    def improve(self, batch: PerturbationBatch, **options: Any) -> Tensor:
+        self.starts.append(batch.delta)
+        return super().improve(batch, **options)
+
+
+def test_an_image_that_is_not_moved_keeps_its_deltas() -> None:
+    work = batch((40, 33))
+    delta = 8 * torch.randn(work.image.shape, generator=torch.Generator().manual_seed(3)).sign()
+    delta = BUDGET.project(delta, work.image)  # finer than the blocks
+    method = OnGrid(perturbation=ErrorMinimizing(budget=BUDGET, steps=2, enough_loss=inf), size_px=8)
+    start = PerturbationBatch(work.image, work.label, delta)
+    assert torch.equal(method.improve(start, surrogate=surrogate(2)), delta)
