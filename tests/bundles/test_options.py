@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from monai.bundle import run
 
 from monai_unlearnable.workflows.bundle_options import effective_settings
-from tests.bundles.running import make_workflow, run_bundle
+from tests.bundles.running import CONFIGS, make_workflow, run_bundle
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *names: str, **overrides: Any) -> list[str]:
@@ -54,6 +55,28 @@ def test_what_a_configuration_uses_is_left_alone(
     workflow.initialize()
     workflow.run()
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.filterwarnings("ignore:parsing config_file")
+@pytest.mark.parametrize(
+    ("second", "override", "section"),
+    [
+        ("robust", "perturbation#steps", "perturbation"),
+        ("generator", "faint_share", "faint_share"),
+        ("targeted", "start#seed", "start"),
+        ("synthetic", "networks#0#_target_", "networks"),
+    ],
+)
+def test_an_override_of_what_another_file_replaces_is_refused(
+    second: str, override: str, section: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    overrides: dict[str, Any] = {name: str(tmp_path / name) for name in ("dataset", "output", "ledger")}
+    with pytest.raises(SystemExit) as stop:
+        run(config_file=[str(CONFIGS / f"{name}.yaml") for name in ("protect", second)], **overrides | {override: 1})
+    assert stop.value.code == 2
+    said = f"--{override}: this run does not use '{section}'; another configuration file replaces it."
+    assert said in capsys.readouterr().err.splitlines()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["train", "inference"])
