@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import TypeAlias
+from functools import lru_cache, partial
+from typing import Any, TypeAlias
 
 import torch
 
@@ -14,6 +14,7 @@ from monai_unlearnable.audit.contrastive import learn_without_labels
 from monai_unlearnable.audit.loading import ImageSet
 from monai_unlearnable.audit.outcomes import RecipeOutcome
 from monai_unlearnable.audit.pairing import AuditData
+from monai_unlearnable.audit.pretraining import Pretraining
 from monai_unlearnable.audit.runs import RunFolder, run_key
 from monai_unlearnable.audit.scores import majority_score
 from monai_unlearnable.audit.seen import load_seen
@@ -30,6 +31,7 @@ __all__ = ["AuditProgress", "Trainings"]
 
 AuditProgress: TypeAlias = Callable[[str, int, int], None]
 """Called after every epoch with (what is trained, epochs done, all epochs of the audit)."""
+Sets: TypeAlias = tuple[ImageSet, ImageSet, ImageSet]
 
 
 @dataclass
@@ -51,6 +53,7 @@ class Trainings:
     all_epochs: int
     _done: int = field(default=0, init=False)
     _starts: dict[str, StartingWeights] = field(default_factory=dict, init=False)
+    _kept: tuple[tuple[Any, ...], Sets] | None = field(default=None, init=False)
 
     def outcome(self, recipe: VictimRecipe, data: AuditData, seeds: tuple[int, ...]) -> RecipeOutcome:
         """Train one recipe with every seed on released and on clean files.
@@ -60,20 +63,18 @@ class Trainings:
             NotApplicableError: the victim's countermeasure is none for these images.
             DivergedError: a victim's loss is no longer finite.
         """
-        seen = partial(load_seen, recipe=recipe, class_names=data.clean.class_names)
         names = data.clean.class_names
-        released_indices, clean_indices = zip(*data.train_pairs, strict=True)
-        released = seen(data.release, indices=released_indices)
-        clean = seen(data.clean, indices=clean_indices)
-        test = seen(data.test, indices=data.test_indices)
+        released, clean, test = self._seen(recipe, data)
         mixed = recipe.clean_part
         plain = recipe if recipe.baseline is None else recipe.baseline
         trivial = trivial_scores(test.labels, names) if test.task is Task.SEGMENTATION else ()
         results: dict[str, list[TrainingResult]] = {"released": [], "clean": []}
+        other_images = lru_cache(maxsize=2)(_other_images)  # those of all seeds are the same
         for seed in seeds:
             trained = released if mixed is None else mixed.of(released, clean, seed=seed)
-            results["clean"].append(self._one(plain, clean, test, seed=seed, trained_on="clean"))
-            results["released"].append(self._one(recipe, trained, test, seed=seed, trained_on="released"))
+            for one, train, side in ((plain, clean, "clean"), (recipe, trained, "released")):
+                other = None if one.start is None else other_images(one.start, train, test)
+                results[side].append(self._one(one, train, test, other, seed=seed, trained_on=side))
         return RecipeOutcome(
             recipe=recipe,
             task=data.clean.task,
@@ -84,12 +85,32 @@ class Trainings:
             trivial=trivial,
         )
 
+    def _seen(self, recipe: VictimRecipe, data: AuditData) -> Sets:
+        """Read released, clean and test images; those that undergo nothing are kept for the next victim."""
+        view = (data, recipe.image_size_px, recipe.interpolation, recipe.patch_size_px, recipe.pictures)
+        if self._kept is not None and self._kept[0] == view:
+            return self._kept[1]
+        seen = partial(load_seen, recipe=recipe, class_names=data.clean.class_names)
+        released_indices, clean_indices = zip(*data.train_pairs, strict=True)
+        sets = (
+            seen(data.release, indices=released_indices),
+            seen(data.clean, indices=clean_indices),
+            seen(data.test, indices=data.test_indices),
+        )
+        if not recipe.pictures:
+            self._kept = view, sets
+        return sets
+
     def _one(
-        self, recipe: VictimRecipe, train: ImageSet, test: ImageSet, *, seed: int, trained_on: str
+        self,
+        recipe: VictimRecipe,
+        train: ImageSet,
+        test: ImageSet,
+        other: ImageSet | None,
+        *,
+        seed: int,
+        trained_on: str,
     ) -> TrainingResult:
-        other = None if recipe.start is None else recipe.start.images_like(train)
-        if other is not None and known_share(test.images.numpy(), other.images.numpy()) > MOST_KNOWN:
-            raise NotApplicableError("most of the test images are among the images that it would learn first.")
         key = run_key(recipe, train, test, seed=seed, start=other)
         what = f"{recipe.name}, {trained_on} files, seed {seed}"
         result = self.runs.load(key) if self.resume else None
@@ -128,3 +149,16 @@ class Trainings:
         self._done += epochs
         if self.progress is not None:
             self.progress(what, self._done, self.all_epochs)
+
+
+def _other_images(start: Pretraining | SelfSupervision, train: ImageSet, test: ImageSet) -> ImageSet:
+    """Return what a victim learns before it sees a label of the release.
+
+    Raises:
+        NotApplicableError: there is nothing, or it is what the victim is tested on.
+        SourceError: it cannot be read.
+    """
+    other = start.images_like(train)
+    if known_share(test.images.numpy(), other.images.numpy()) > MOST_KNOWN:
+        raise NotApplicableError("most of the test images are among the images that it would learn first.")
+    return other

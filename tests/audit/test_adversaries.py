@@ -16,14 +16,21 @@ from monai_unlearnable.audit.adversaries import COUNTERMEASURES, adversary_of
 from monai_unlearnable.audit.best_adversary import BestAdversary
 from monai_unlearnable.audit.loading import load_images
 from monai_unlearnable.audit.outcomes import NotApplied, RecipeOutcome
+from monai_unlearnable.audit.pairing import open_data
 from monai_unlearnable.audit.report import AuditReport
+from monai_unlearnable.audit.runs import RunFolder
 from monai_unlearnable.audit.training import TrainingResult, train_victim
+from monai_unlearnable.audit.trainings import Trainings
 from monai_unlearnable.audit.wording import best_adversary_sentences, headline_sentence, overall_verdict
 from monai_unlearnable.countermeasures import AdversarialSteps, BitDepth, Grey, JpegRoundTrip
 from monai_unlearnable.errors import DivergedError, NotApplicableError
 from monai_unlearnable.sources import Task, open_source
+from monai_unlearnable.sources.base import Source
+from monai_unlearnable.types import StoredValues
 from monai_unlearnable.verbs.audit_options import _COUNTERMEASURES
 from tests.audit.tiny import RECIPE, write_release, write_source
+
+RESIZED = replace(RECIPE, name="resized", image_size_px=12)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +126,34 @@ def test_an_audit_with_countermeasures(tmp_path: Path) -> None:
     assert best is not None and content["best_adversary"]["name"] == best.name
     page = (tmp_path / "out" / "audit.html").read_text()
     assert "The best adversary of all is" in page and "Not applicable: " in page
+
+
+def test_victims_who_see_the_same_read_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_source(tmp_path / "set.npz")
+    data = open_data(write_release(tmp_path / "release", source), clean=source)
+    trainings = Trainings(
+        runs=RunFolder(tmp_path / "runs"), resume=True, device=torch.device("cpu"), progress=None, all_epochs=0
+    )
+    reads: list[int] = []
+    read = type(data.clean).read
+
+    def counted(self: Source, index: int) -> StoredValues:
+        reads.append(index)
+        return read(self, index)
+
+    monkeypatch.setattr(type(data.clean), "read", counted)
+    counts, outcomes = [], []
+    for recipe in (RECIPE, adversary_of(RECIPE, "bits:3"), adversary_of(RECIPE, "adversarial:4/255"), RESIZED):
+        before = len(reads)
+        outcomes.append(trainings.outcome(recipe, data, (0, 1)))
+        counts.append(len(reads) - before)
+    once = counts[0]
+    assert once > 0 and counts == [once, once, 0, once]
+    alone = Trainings(
+        runs=RunFolder(tmp_path / "again"), resume=True, device=torch.device("cpu"), progress=None, all_epochs=0
+    )
+    expected = alone.outcome(outcomes[2].recipe, data, (0, 1))
+    assert [one.score for one in expected.released] == [one.score for one in outcomes[2].released]
 
 
 def test_an_audit_of_nothing_but_what_does_not_apply_is_refused(tmp_path: Path) -> None:
