@@ -87,23 +87,24 @@ class MaskedBudget(Budget):
 
     def project_ball(self, delta: Deltas) -> Deltas:
         """Take away what is outside, then project the rest."""
-        return self.budget.project_ball(self._cut(delta))
+        return self.budget.project_ball(self.inside(delta))
+
+    def inside(self, values: Deltas) -> Deltas:
+        """Return the values inside the mask, and 0 elsewhere."""
+        # Not a product: infinity outside would become NaN.
+        return values.where(self.mask.to(values.device), torch.zeros((), dtype=values.dtype, device=values.device))
 
     def steepest(self, gradient: Deltas) -> Deltas:
         """Steepest step of the gradient inside."""
-        return self.budget.steepest(self._cut(gradient))
+        return self.budget.steepest(self.inside(gradient))
 
     def random(self, image: Images, *, generator: torch.Generator | None = None) -> Deltas:
         """Draw in the whole ball, and take away what is outside."""
-        return self._cut(self.budget.random(image, generator=generator))
+        return self.inside(self.budget.random(image, generator=generator))
 
     def describe(self) -> dict[str, Any]:
         """Return the budget inside as JSON values; masks are the images' own."""
         return self.budget.describe() | {"masked": True}
-
-    def _cut(self, values: Deltas) -> Deltas:
-        # Not a product: infinity outside would become NaN.
-        return values.where(self.mask.to(values.device), torch.zeros((), dtype=values.dtype, device=values.device))
 
     def _is_inside(self, values: Deltas) -> PerSampleFlag:
         outside = values.where(~self.mask.to(values.device), torch.zeros((), dtype=values.dtype, device=values.device))

@@ -197,8 +197,7 @@ def _levels(shares: Deltas, budget: Budget) -> Deltas:
     if norm_name == LinfBudget.norm_name:
         return shares * per_sample(budget.radius_levels, shares)
     if isinstance(budget, MaskedBudget):
-        # What the mask takes away must not count in the length.
-        shares = shares.where(budget.mask.to(shares.device), torch.zeros_like(shares))
+        shares = budget.inside(shares)  # what the mask takes away must not count in the length
     length = shares.double().flatten(1).norm(dim=1).clamp_min(_LEAST_LENGTH)
     scaled: Deltas = shares * per_sample(budget.radius_levels / length, shares)
     return scaled

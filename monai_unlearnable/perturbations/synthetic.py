@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 import torch
 from monai.engines.utils import IterationEvents
 
-from monai_unlearnable.budgets import AnyBudget, Budget
-from monai_unlearnable.budgets.base import LevelNumber, as_list, per_sample
+from monai_unlearnable.budgets import AnyBudget, Budget, MaskedBudget
+from monai_unlearnable.budgets.base import as_list, per_sample
 from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.perturbations.base import Perturbation, PerturbationBatch, StepHook, SurrogateModel
 from monai_unlearnable.perturbations.pattern_family import PatternFamily
 from monai_unlearnable.perturbations.stripes import Stripes
-from monai_unlearnable.types import Deltas, Labels, Region
+from monai_unlearnable.types import Deltas, Labels, PerSample, Region
 
 __all__ = ["MOST_COMBINED_LABELS", "Synthetic", "combinations_of"]
 
@@ -182,7 +182,7 @@ class Synthetic(Perturbation):
             return torch.ones(())
         # No share is so faint that it would round to nothing.
         faintest = torch.tensor([min(1.0, one) for one in as_list(budget.radius_levels)], dtype=torch.float64)
-        largest = levels.abs().max() if len(faintest) == 1 else levels.flatten(1).abs().amax(1)
+        largest = levels.flatten(1).abs().amax(1)
         least = (faintest / largest.clamp_min(1e-12).double()).float()
         share = torch.tensor(self.shares)[index]
         shape = (len(index), 1, *index.shape[1:]) if index.ndim > 1 else (len(index), *[1] * (levels.ndim - 1))
@@ -228,20 +228,26 @@ def _choose(signs: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     return chosen
 
 
-def _value_levels(budget: Budget, pattern: Deltas) -> LevelNumber:
-    """Return how many levels a pixel of a pattern gets, so that the whole is on the sphere."""
-    length = budget.norm(pattern[:1]).item()
-    for radius in as_list(budget.radius_levels):
+def _value_levels(budget: Budget, pattern: Deltas) -> PerSample:
+    """Return how many levels a pixel of a pattern gets, so that what may be there of it is on the sphere."""
+    inside, where, ball = pattern[:1], f"images of shape {tuple(pattern.shape[1:])}", budget
+    if isinstance(budget, MaskedBudget):
+        inside, where, ball = budget.inside(pattern), "an image's region", budget.budget
+    lengths = ball.norm(inside).double().clamp_min(1.0)  # of a pixel, where there may be none
+    radii = torch.tensor(as_list(budget.radius_levels), dtype=torch.float64)
+    for radius, length in zip(*torch.broadcast_tensors(radii, lengths), strict=True):
         if 0 < radius / length < 1:
             raise BudgetError(
-                f"radius {radius:g} levels ({budget.norm_name}), spread over images of shape "
-                f"{tuple(pattern.shape[1:])}, is {radius / length:.3g} levels a pixel and would round to nothing. The "
-                f"smallest radius for them is {length:.4g} levels."
+                f"radius {radius:g} levels ({ball.norm_name}), spread over {where}, is {radius / length:.3g} levels a "
+                f"pixel and would round to nothing. The smallest radius for them is {length:.4g} levels."
             )
-    return budget.radius_levels / length
+    return radii / lengths
 
 
 def _row(budget: Budget, row: int) -> Budget:
+    """Return the budget of one image of a batch."""
+    if isinstance(budget, MaskedBudget):
+        return MaskedBudget.of_mask(_row(budget.budget, row), budget.mask[row : row + 1])
     numbers = {name: getattr(budget, name) for name in ("radius_levels", "low_level", "high_level")}
     return replace(budget, **{name: float(one[row]) for name, one in numbers.items() if isinstance(one, torch.Tensor)})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from monai_unlearnable.budgets import L2Budget, LinfBudget
 from monai_unlearnable.errors import BudgetError
 from monai_unlearnable.perturbations import (
+    Autoregressive,
     Background,
     Body,
     ContourBand,
@@ -23,10 +25,12 @@ from monai_unlearnable.perturbations import (
     InRegion,
     NextClassTarget,
     OnGrid,
+    PatternFamily,
     Perturbation,
     PerturbationBatch,
     Region,
     Salient,
+    Stripes,
     Structures,
     Synthetic,
     TargetedAdversarial,
@@ -127,6 +131,20 @@ def test_methods_change_nothing_outside(name: str, region: Region, budget: Any) 
     assert bool(budget.contains(delta, batch.image).all())
     assert method.needs_surrogate == (name != "synthetic")
     assert method.describe() == inner.describe() | {"region": repr(region)}
+
+
+@pytest.mark.parametrize("patterns", [Stripes(), Autoregressive()], ids=["stripes", "differ by image"])
+def test_patterns_in_a_region_use_all_of_an_l2_radius(patterns: PatternFamily) -> None:
+    work = masks((40, 44), 4, classes=2)
+    work = replace(work, image=torch.full_like(work.image, 128.0))
+    inner = Synthetic(budget=L2Budget(radius_levels=90), num_classes=2, seed=1, patterns=patterns)
+    method = InRegion(perturbation=inner, region=ContourBand())
+    delta = method.improve(work)
+    lengths = np.sqrt((delta.double().numpy() ** 2).sum(axis=(1, 2, 3)))
+    np.testing.assert_allclose(lengths, 90, rtol=1e-5)
+    faint = method.with_budget(L2Budget(radius_levels=8))
+    with pytest.raises(BudgetError, match=r"8 levels \(l2\), spread over an image's region, is 0\.\d+ levels a pixel"):
+        faint.improve(work)
 
 
 def test_refuses_regions_that_cannot_be() -> None:
