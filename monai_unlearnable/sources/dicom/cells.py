@@ -77,28 +77,42 @@ def levels_to_cells(levels: StoredArray, cells: Cells, layout: PixelLayout, *, s
         levels: as :func:`cells_to_levels` returns them, inside ``layout.low_level`` and ``layout.high_level``.
         cells: the old cells, whose other bits stay.
         layout: where the bits lie.
-        sign_extended: fill the bits above the stored ones with the sign instead.
+        sign_extended: in cells whose bits above the stored ones repeat the sign, let them repeat the new one.
     """
     if layout.bits_stored == layout.bits_allocated:  # a cell has no other bits
         return levels.reshape(cells.shape).view(cells.dtype)
-    shift = layout.high_bit + 1 - layout.bits_stored
-    mask = ((1 << layout.bits_stored) - 1) << shift
-    whole = levels.reshape(cells.shape).view(cells.dtype) << np.array(shift, dtype=cells.dtype)
-    if sign_extended:
-        mask = (((1 << layout.bits_allocated) - 1) >> shift) << shift
-    field, kept = np.array(mask, dtype=cells.dtype), np.array(mask ^ ((1 << layout.bits_allocated) - 1), cells.dtype)
-    return np.asarray((cells & kept) | (whole & field))
+    if not sign_extended:
+        return _with_bits(levels, cells, layout, count=layout.bits_stored)
+    repeats, new = _repeat_sign(cells, layout), _with_bits(levels, cells, layout, count=layout.bits_allocated)
+    if repeats.all():
+        return new
+    return np.where(repeats, new, _with_bits(levels, cells, layout, count=layout.bits_stored))
 
 
-def is_sign_extended(cells: Cells, layout: PixelLayout) -> bool:
-    """Tell whether the bits above the stored ones repeat the sign in every cell.
+def is_sign_extended(cells: Cells, layout: PixelLayout, padding: NDArray[np.bool_] | None) -> bool:
+    """Tell whether the bits above the stored ones repeat the sign in every cell that is no padding.
 
-    Many readers take such cells for whole numbers and do not look at BitsStored, so a released file goes on so.
+    Many readers take such cells for whole numbers and do not look at BitsStored, so a released file goes on so. A
+    padding value may lie outside of the stored bits.
     """
     if not layout.signed or layout.high_bit == layout.bits_allocated - 1:
         return False
-    levels = cells_to_levels(cells, layout)
-    return bool(np.array_equal(levels_to_cells(levels, cells, layout, sign_extended=True), cells))
+    repeats = _repeat_sign(cells, layout)
+    return bool((repeats if padding is None else repeats | padding.reshape(repeats.shape)).all())
+
+
+def _repeat_sign(cells: Cells, layout: PixelLayout) -> NDArray[np.bool_]:
+    own = _with_bits(cells_to_levels(cells, layout), cells, layout, count=layout.bits_allocated)
+    return np.asarray(own == cells)
+
+
+def _with_bits(levels: StoredArray, cells: Cells, layout: PixelLayout, *, count: int) -> Cells:
+    """Put levels into so many bits of each cell, from the lowest stored one upwards; the others stay."""
+    shift, every = layout.high_bit + 1 - layout.bits_stored, (1 << layout.bits_allocated) - 1
+    mask = (((1 << count) - 1) << shift) & every
+    whole = levels.reshape(cells.shape).view(cells.dtype) << np.array(shift, dtype=cells.dtype)
+    field, kept = np.array(mask, dtype=cells.dtype), np.array(mask ^ every, dtype=cells.dtype)
+    return np.asarray((cells & kept) | (whole & field))
 
 
 def _file_shape(layout: PixelLayout) -> tuple[int, ...]:

@@ -69,11 +69,18 @@ class LoadedDicom:
         """Which voxels are padding, in the shape of :attr:`levels`; None where the file names no padding value."""
         return padding_voxels(self.content, self.cells, self.layout)
 
+    @property
+    def sign_extended(self) -> bool:
+        """Whether the bits above the stored ones repeat the sign; see :func:`is_sign_extended`."""
+        return is_sign_extended(self.cells, self.layout, self.padding)
+
+    def with_levels(self, levels: StoredArray) -> Cells:
+        """Return the cells with other levels, integers of the shape of its own."""
+        return levels_to_cells(levels, self.cells, self.layout, sign_extended=self.sign_extended)
+
     def padding_of(self, levels: StoredValues) -> NDArray[np.bool_] | None:
-        """Return what :attr:`padding` would be if the file held other levels, integers of the shape of its own."""
-        extended = is_sign_extended(self.cells, self.layout)
-        cells = levels_to_cells(cast(StoredArray, levels), self.cells, self.layout, sign_extended=extended)
-        return padding_voxels(self.content, cells, self.layout)
+        """Return what :attr:`padding` would be if the file held other levels."""
+        return padding_voxels(self.content, self.with_levels(cast(StoredArray, levels)), self.layout)
 
 
 def load_dicom(path: Path | LoadedDicom, *, allow_lossy: bool = False) -> LoadedDicom:

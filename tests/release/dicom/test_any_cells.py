@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from monai_unlearnable.sources.dicom.content import read_content
 from tests.release.dicom.writing import IDENTITY, some_delta
 from tests.sources.dicom.building import level_of, with_level, write
 
+OUTSIDE = 0x8000
 SYNTAXES = {
     "implicit": "1.2.840.10008.1.2",
     "explicit": "1.2.840.10008.1.2.1",
@@ -40,7 +42,7 @@ def layouts(draw: st.DrawFn) -> dict[str, Any]:
         "frames": draw(st.sampled_from([1, 2])),
         "syntax": draw(st.sampled_from(list(SYNTAXES.values()))),
         "fill": draw(st.sampled_from(["any bits", "zeros", "sign"])),
-        "padding": draw(st.sampled_from([None, "a level"])) if samples == 1 else None,
+        "padding": draw(st.sampled_from([None, "a level", "outside"])) if samples == 1 else None,
         "seed": draw(st.integers(0, 99)),
     }
 
@@ -56,7 +58,15 @@ def some_cells(layout: dict[str, Any]) -> NDArray[np.unsignedinteger[Any]]:
         above = ((1 << layout["allocated"]) - 1) >> (high + 1) << (high + 1)
         negative = (cells >> np.array(high, dtype=cells.dtype)) & np.array(1, dtype=cells.dtype)
         cells = np.where(negative, cells | np.array(above, dtype=cells.dtype), cells)
+    if is_outside(layout):
+        cells.flat[[0, 4]] = OUTSIDE
     return cells
+
+
+def is_outside(layout: dict[str, Any]) -> bool:
+    """Say whether padding is the lowest number of a cell, of which the stored bits show a part."""
+    signed, wide = layout["signed"], layout["allocated"] == 16
+    return bool(layout["padding"] == "outside" and signed and wide and layout["high"] < 15)
 
 
 def made(path: Path, layout: dict[str, Any], cells: NDArray[np.unsignedinteger[Any]]) -> Path:
@@ -65,7 +75,7 @@ def made(path: Path, layout: dict[str, Any], cells: NDArray[np.unsignedinteger[A
     if layout["planar"] is not None:
         fields["PlanarConfiguration"] = layout["planar"]
     if layout["padding"]:
-        fields["PixelPaddingValue"] = int(oracle(cells, layout).flat[0])
+        fields["PixelPaddingValue"] = -OUTSIDE if is_outside(layout) else int(oracle(cells, layout).flat[0])
     return write(path, cells, syntax=layout["syntax"], **fields)
 
 
@@ -105,12 +115,14 @@ def test_only_the_stored_bits_change(tmp_path_factory: pytest.TempPathFactory, l
     half = 1 << (layout["stored"] - 1)
     limits = (-half, half - 1) if layout["signed"] else (0, 2 * half - 1)
     assert (header.low_level, header.high_level) == limits
-    if layout["padding"]:
+    if is_outside(layout):
+        assert untouchable is not None and untouchable.flat[[0, 4]].all()
+    elif layout["padding"]:
         assert untouchable is not None and untouchable[oracle(cells, layout) == oracle(cells, layout).flat[0]].all()
     image = some_delta(levels, low=limits[0], high=limits[1], untouchable=untouchable)
     write_protected(folder / "b.dcm", template=path, image=image, identity=IDENTITY)
     assert np.array_equal(reader.read(folder / "b.dcm"), image)
-    check_other_bits(cells, cells_of(folder / "b.dcm", layout), image, layout)
+    check_other_bits(cells, cells_of(folder / "b.dcm", layout), image, layout, untouchable)
     record = changed_elements(path, released=folder / "b.dcm")
     write_restored(folder / "c.dcm", released=folder / "b.dcm", image=levels, record=record)
     assert np.array_equal(cells_of(folder / "c.dcm", layout), cells)
@@ -119,15 +131,25 @@ def test_only_the_stored_bits_change(tmp_path_factory: pytest.TempPathFactory, l
 
 
 def check_other_bits(
-    old: NDArray[np.unsignedinteger[Any]], new: NDArray[np.int64], image: NDArray[Any], layout: dict[str, Any]
+    old: NDArray[np.unsignedinteger[Any]],
+    new: NDArray[np.int64],
+    image: NDArray[Any],
+    layout: dict[str, Any],
+    untouchable: NDArray[np.bool_] | None,
 ) -> None:
     framed = image if layout["frames"] > 1 else image[:, None]
+    hidden = np.zeros(image.shape, dtype=bool) if untouchable is None else untouchable
+    padding = np.moveaxis(hidden.reshape(framed.shape), 0, -1).ravel().tolist()
     wanted = [
         with_level(int(cell), int(level), stored=layout["stored"], high=layout["high"])
         for cell, level in zip(old.ravel(), np.moveaxis(framed, 0, -1).ravel(), strict=True)
     ]
     above = (1 << layout["allocated"]) - (1 << (layout["high"] + 1))
     signs = [above if cell >> layout["high"] & 1 else 0 for cell in old.ravel().tolist()]
-    if layout["signed"] and above and all(cell & above == sign for cell, sign in zip(old.ravel(), signs, strict=True)):
-        wanted = [cell & ~above | (above if cell >> layout["high"] & 1 else 0) for cell in wanted]
+    repeats = [cell & above == sign for cell, sign in zip(old.ravel().tolist(), signs, strict=True)]
+    if layout["signed"] and above and all(map(operator.or_, repeats, padding)):
+        wanted = [
+            cell & ~above | (above if cell >> layout["high"] & 1 else 0) if one else cell
+            for cell, one in zip(wanted, repeats, strict=True)
+        ]
     assert new.ravel().tolist() == wanted

@@ -14,7 +14,6 @@ from monai_unlearnable.release.formats.dicom.encode import with_value
 from monai_unlearnable.release.formats.dicom.file import MadeFile, with_meta_text, with_pixels
 from monai_unlearnable.release.formats.dicom.identity import ReleaseIdentity
 from monai_unlearnable.release.formats.dicom.private import large_private_elements
-from monai_unlearnable.sources.dicom.cells import is_sign_extended, levels_to_cells
 from monai_unlearnable.sources.dicom.content import DicomContent
 from monai_unlearnable.sources.dicom.errors import errors_name
 from monai_unlearnable.sources.dicom.image import LoadedDicom, load_dicom
@@ -67,11 +66,10 @@ def write_protected(
     """
     loaded = load_dicom(template, allow_lossy=allow_lossy)
     with errors_name(loaded.content.path):
-        content, layout = loaded.content, loaded.layout
+        content = loaded.content
         check_image(image, loaded)
         _check_padding(image, loaded)
-        sign_extended = is_sign_extended(loaded.cells, layout)
-        cells = levels_to_cells(image, loaded.cells, layout, sign_extended=sign_extended)
+        cells = loaded.with_levels(image)
         elements = _with_extremes(identified(content, identity), image, loaded)
         instance = next(value_text(one) for one in elements if one.tag == tags.SOP_INSTANCE_UID)
         meta = with_meta_text(content.meta, tags.META_INSTANCE_UID, instance)

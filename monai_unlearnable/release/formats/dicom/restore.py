@@ -16,7 +16,7 @@ from monai_unlearnable.release.formats.dicom.record import (
     read_record,
     record_of,
 )
-from monai_unlearnable.sources.dicom.cells import is_sign_extended, levels_to_cells
+from monai_unlearnable.sources.dicom.cells import levels_to_cells
 from monai_unlearnable.sources.dicom.content import DicomContent, parse_content
 from monai_unlearnable.sources.dicom.elements import Element
 from monai_unlearnable.sources.dicom.errors import errors_name
@@ -53,10 +53,9 @@ def changed_elements(
     """
     loaded = load_dicom(template, allow_lossy=allow_lossy)
     with errors_name(loaded.content.path):
-        sign_extended = is_sign_extended(loaded.cells, loaded.layout)
         data = released.read_bytes()
         copy = made.content if made is not None and made.data == data else parse_content(data, released)
-        record = record_of(loaded.content, copy, sign_extended=sign_extended, keep_compressed=keep_compressed)
+        record = record_of(loaded.content, copy, sign_extended=loaded.sign_extended, keep_compressed=keep_compressed)
         return record.to_bytes()
 
 
