@@ -58,7 +58,7 @@ def _cells(column: GridColumn, at: int, task: Task) -> str:
         return '<td colspan="2">not applicable</td>'
     if found is None:
         return '<td colspan="2">not tested</td>'
-    if not found.clean_learned:
+    if not found.learned:
         released, clean = (score_text(mean(one.score for one in runs), task) for runs in (found.released, found.clean))
         return f"<td>{released} (means nothing)</td><td>{clean} (not learned)</td>"
     cells = ""

@@ -45,15 +45,15 @@ class BestAdversary:
 
 
 def find_best_adversary(outcomes: Sequence[RecipeOutcome]) -> BestAdversary | None:
-    """Return the victim that got most out of the release, of those that learn from clean images; None if none does.
+    """Return the victim that got most out of the release, of those that learn anything; None if none does.
 
     Who is trained on a clean part alone got nothing out of it.
     """
-    learned = [one for one in outcomes if one.clean_learned and one.recipe.sees_release]
+    learned = [one for one in outcomes if one.learned and one.recipe.sees_release]
     if not learned:
         return None
     best = max(learned, key=lambda one: mean(run.score for run in one.released))
-    plain = [mean(run.score for run in one.clean) for one in learned if one.recipe.is_plain]
+    plain = [mean(run.score for run in one.clean) for one in learned if one.recipe.is_plain and one.clean_learned]
     return BestAdversary(
         name=best.recipe.name,
         score=mean(one.score for one in best.released),

@@ -78,14 +78,21 @@ class RecipeOutcome:
         return baseline_learned(mean(one.score for one in self.clean), task=self.task, majority=self.majority)
 
     @property
+    def learned(self) -> bool:
+        """Whether the figure means anything: the victim learned from clean images, or at least from released ones."""
+        score = mean(one.score for one in self.released)
+        return self.clean_learned or baseline_learned(score, task=self.task, majority=self.majority)
+
+    @property
     def verdict(self) -> Verdict:
         """Protected: the mean released score is at or below the limit, and the clean baseline learned.
 
+        Who learned from the release shows that it is not protected, whatever the same training makes of clean images.
         Who is trained on a clean part alone says nothing of the release, but what others who have that part add to it.
         """
         if not self.recipe.sees_release:
             return Verdict.REFERENCE
-        if not self.clean_learned:
+        if not self.learned:
             return Verdict.NO_VERDICT
         kept = mean(one.score for one in self.released) <= self.limit + 1e-9
         return Verdict.PROTECTED if kept else Verdict.NOT_PROTECTED
@@ -139,10 +146,12 @@ class NotApplied:
     Attributes:
         recipe: the victim.
         reason: why not.
+        diverged: it was trained, but its loss did not stay finite.
     """
 
     recipe: VictimRecipe
     reason: str
+    diverged: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return both as JSON values."""

@@ -56,7 +56,7 @@ class AuditReport:
 
     @property
     def best_adversary(self) -> BestAdversary | None:
-        """The victim that got most out of the release, of those that learn from clean images; None if none does."""
+        """The victim that got most out of the release, of those that learn anything; None if none does."""
         return find_best_adversary(self.outcomes)
 
     @property
@@ -65,9 +65,23 @@ class AuditReport:
         return frozenset(one.verdict for one in self.outcomes) - {Verdict.REFERENCE}
 
     @property
+    def verdict(self) -> Verdict:
+        """The worst that a victim says; there is none where plain training learns nothing even from clean images.
+
+        Who learns nothing under a countermeasure, not even from clean images, says nothing, and takes nothing from what
+        others say.
+        """
+        if Verdict.NOT_PROTECTED in self.verdicts:
+            return Verdict.NOT_PROTECTED
+        plain = {one.verdict for one in self.outcomes if one.recipe.is_plain}
+        if Verdict.PROTECTED not in self.verdicts or Verdict.NO_VERDICT in plain:
+            return Verdict.NO_VERDICT
+        return Verdict.PROTECTED
+
+    @property
     def held(self) -> bool:
-        """Whether every check held and every recipe's verdict is "protected"."""
-        return all(one.held for one in self.checks) and self.verdicts == {Verdict.PROTECTED}
+        """Whether every check held and the verdict is "protected"."""
+        return all(one.held for one in self.checks) and self.verdict is Verdict.PROTECTED
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values that the shipped schema accepts."""

@@ -95,7 +95,7 @@ def audit_release(
     facts = read_facts(release)
     fidelity = measure_fidelity(data.release, data.clean, data.pairs, labels=data.clean.mask_labels)
     checks = check_release(data, fidelity, facts)
-    own_epochs = 2 * seeds * sum(one.epochs for one in victims)
+    own_epochs = seeds * sum(one.epochs + (one.baseline or one).epochs for one in victims)
     trainings = Trainings(
         runs=RunFolder(run_folder),
         resume=resume,
@@ -113,7 +113,7 @@ def audit_release(
         facts=facts,
         outcomes=outcomes,
         fidelity=fidelity,
-        checks=(*checks, *map(_baseline_check, outcomes)),
+        checks=(*checks, *(_baseline_check(one) for one in outcomes if one.recipe.is_plain)),
         machine=describe_machine(where),
         not_applied=not_applied,
         extras=extra_runs.find(data, [one.recipe for one in outcomes], all_seeds),
@@ -147,7 +147,7 @@ def _train_all(
         except DivergedError as error:
             if recipe.is_plain:
                 raise
-            not_applied.append(NotApplied(recipe, f"It could not be trained: {error}"))
+            not_applied.append(NotApplied(recipe, str(error), diverged=True))
     if not outcomes:
         raise NotApplicableError(
             f"no victim is left to be trained. {not_applied[0].recipe.name}: {not_applied[0].reason}"

@@ -44,8 +44,8 @@ _ABOUT_CLASSES = (
     f"answer (for several labels per image: a macro AUROC of 0.5). Single-label releases count as protected when the "
     "victims' mean score is at or below it, multi-label releases when their mean macro AUROC is at most "
     f"{MULTI_LABEL_LIMIT:.2f}.",
-    "There is no verdict when the clean baseline itself hardly beats that limit (by less than "
-    f"{LEARNED_MARGIN:.0%}): a victim that cannot learn proves nothing.",
+    "A victim gives no verdict when its clean baseline itself hardly beats that limit (by less than "
+    f"{LEARNED_MARGIN:.0%}), and it does not learn from the release either: a victim that cannot learn proves nothing.",
 )
 
 _ABOUT_MASKS = (
@@ -87,14 +87,22 @@ def best_adversary_sentences(report: AuditReport) -> tuple[str, ...]:
     best = report.best_adversary
     sentences = []
     if best is None:
-        sentences.append("No best adversary: no victim learned from clean images, so that none says anything.")
+        sentences.append("No best adversary: no victim learned anything, from clean images either, so that none tells.")
     else:
         sentences.append(
             f"The best adversary of all is {best.name}: {score_text(best.score, report.task)}, where the same victim "
             f"has {score_text(best.clean, report.task)} from the originals and a reader who never looks has "
             f"{score_text(best.majority, report.task)}. {_regained(best)}"
         )
-    sentences += [f"Not applicable: {one.recipe.name}. {one.reason}" for one in report.not_applied]
+    sentences += [
+        f"Says nothing: {one.recipe.name}. It learns nothing even from the originals, so its figure means nothing."
+        for one in report.outcomes
+        if one.verdict is Verdict.NO_VERDICT
+    ]
+    sentences += [
+        f"{'Could not be trained' if one.diverged else 'Not applicable'}: {one.recipe.name}. {one.reason}"
+        for one in report.not_applied
+    ]
     return tuple(sentences)
 
 
@@ -138,10 +146,10 @@ def spread_text(results: tuple[TrainingResult, ...], task: Task) -> str:
 
 
 def overall_verdict(report: AuditReport) -> tuple[Verdict, str]:
-    """Return one verdict for all victims, the worst one, and its short title."""
-    if Verdict.NOT_PROTECTED in report.verdicts:
+    """Return one verdict for all victims, and its short title."""
+    if report.verdict is Verdict.NOT_PROTECTED:
         return Verdict.NOT_PROTECTED, "Not protected"
-    if Verdict.NO_VERDICT in report.verdicts or not report.verdicts:
+    if report.verdict is Verdict.NO_VERDICT:
         return Verdict.NO_VERDICT, "No verdict"
     if not all(one.held for one in report.checks):
         return Verdict.NO_VERDICT, "Checks failed: no verdict can be relied on"

@@ -175,7 +175,9 @@ def test_one_victim_that_cannot_be_trained_does_not_lose_the_others(tmp_path: Pa
     report = audit_release(release, clean=source, output=tmp_path / "out", recipes=[RECIPE, wild, part], seeds=1)
     assert [one.recipe.name for one in report.outcomes] == ["tiny"]
     reasons = {one.recipe.name: one.reason for one in report.not_applied}
-    assert reasons["wild"].startswith("It could not be trained: ") and "learning_rate" in reasons["wild"]
+    assert report.not_applied[0].diverged and "learning_rate" in reasons["wild"]
+    page = (tmp_path / "out" / "audit.html").read_text()
+    assert "Could not be trained: wild. the victim" in page and f"Not applicable: {part.name}" in page
     assert "released images have other labels than their originals" in reasons[part.name]
     assert "Every released image has the label of its original" in [one.name for one in report.checks if not one.held]
     with pytest.raises(DivergedError):
@@ -203,7 +205,7 @@ def test_the_best_adversary_is_the_highest_mean_of_those_who_learn() -> None:
     report = _report(
         _outcome(RECIPE, [0.4, 0.5], [0.9, 0.8]),
         _outcome(jpeg, [0.6, 0.7], [0.7, 0.9]),
-        _outcome(grey, [0.9, 0.9], [0.5, 0.5]),
+        _outcome(grey, [0.5, 0.5], [0.5, 0.5]),
         not_applied=(NotApplied(replace(RECIPE, name="n"), "it is a volume."),),
     )
     best = report.best_adversary
@@ -213,14 +215,36 @@ def test_the_best_adversary_is_the_highest_mean_of_those_who_learn() -> None:
     assert best.regained_share == pytest.approx((0.65 - 0.5) / (0.85 - 0.5))
     sentences = best_adversary_sentences(report)
     assert "It regains 43% of the clean gap, which is what plain training on the originals gains" in sentences[0]
-    assert sentences[1] == "Not applicable: n. it is a volume."
+    assert sentences[1:] == (
+        "Says nothing: g. It learns nothing even from the originals, so its figure means nothing.",
+        "Not applicable: n. it is a volume.",
+    )
+
+
+def test_who_learns_from_the_release_counts_whatever_the_clean_baseline_is() -> None:
+    hard = replace(RECIPE, name="hard", adversarial=AdversarialSteps(radius=0.1))
+    report = _report(_outcome(RECIPE, [0.4], [0.9]), _outcome(hard, [0.8], [0.5]))
+    assert report.verdict is Verdict.NOT_PROTECTED and report.outcomes[1].verdict is Verdict.NOT_PROTECTED
+    best = report.best_adversary
+    assert best is not None and best.name == "hard" and best.regained_share == pytest.approx(0.3 / 0.4)
+
+
+def test_who_learns_nothing_under_a_countermeasure_takes_nothing_from_what_others_say() -> None:
+    hard = replace(RECIPE, name="hard", adversarial=AdversarialSteps(radius=0.1))
+    idle = _outcome(hard, [0.54], [0.5])  # above the majority by less than the margin
+    report = _report(_outcome(RECIPE, [0.4], [0.9]), idle)
+    assert idle.verdict is Verdict.NO_VERDICT and report.held and overall_verdict(report)[0] is Verdict.PROTECTED
+    assert "Says nothing: hard. It learns nothing" in best_adversary_sentences(report)[1]
+    for others in (_outcome(RECIPE, [0.4], [0.5]), _outcome(replace(hard, name="both"), [0.5], [0.5])):
+        assert _report(others, idle).verdict is Verdict.NO_VERDICT
 
 
 def test_without_a_victim_that_learns_there_is_no_best_adversary() -> None:
-    report = _report(_outcome(RECIPE, [0.9], [0.5]))
+    report = _report(_outcome(RECIPE, [0.5], [0.5]))
     assert report.best_adversary is None
     assert best_adversary_sentences(report) == (
-        "No best adversary: no victim learned from clean images, so that none says anything.",
+        "No best adversary: no victim learned anything, from clean images either, so that none tells.",
+        "Says nothing: tiny. It learns nothing even from the originals, so its figure means nothing.",
     )
     assert BestAdversary("a", 0.5, 0.6, 0.5, 0.5).regained_share is None
 

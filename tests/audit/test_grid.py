@@ -198,10 +198,10 @@ def test_a_victim_that_learned_nothing_gets_no_colour() -> None:
 
 
 def test_what_means_nothing_has_no_colour_and_a_gap_that_nobody_learned_no_percentage() -> None:
-    plain, blind = _outcome(RECIPE, [0.5], [0.9]), _outcome(adversary_of(RECIPE, "jpeg:5"), [0.6], [0.51])
+    plain, blind = _outcome(RECIPE, [0.5], [0.9]), _outcome(adversary_of(RECIPE, "jpeg:5"), [0.52], [0.51])
     page = heat_map(_report(plain, blind))
     assert _cells(page) == [("#ffffff", "50.0% (0%)"), ("#f2a65a", "90.0% (100%)")]
-    assert "<td>60.0% (means nothing)</td><td>51.0% (not learned)</td>" in page
+    assert "<td>52.0% (means nothing)</td><td>51.0% (not learned)</td>" in page
     barely = _outcome(RECIPE, [0.5], [0.51])
     assert grid_of([barely]).columns[0].share(0.6) is None
 
