@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -156,7 +157,9 @@ def adversary_of(
             return _taking(named, _TRAINING[kind](number))
         if kind in _PARTS:
             part = CleanPart(share=_real(number), alone=_PARTS[kind])
-            return replace(named, clean_part=part, baseline=recipe)
+            # Who has a fifth of the images looks five times as often at each, as others do at all of them together.
+            epochs = round(recipe.epochs / part.share) if part.alone else recipe.epochs
+            return replace(named, clean_part=part, baseline=recipe, epochs=epochs)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"countermeasure {text!r}: {error} ({forms[0]}: {COUNTERMEASURES[forms[0]]}.)") from error
     raise ValueError(f"countermeasure {text[:80]!r} is not understood. Write one of: {', '.join(COUNTERMEASURES)}.")
@@ -173,7 +176,8 @@ def with_adversaries(
 
     Args:
         recipes: the victims.
-        countermeasures: each one of :data:`COUNTERMEASURES`; what is there twice counts once.
+        countermeasures: each one of :data:`COUNTERMEASURES`; what is there twice counts once, also in other words
+            (``blur:1`` and ``blur:1.0``).
         dense: whether labels are masks.
         other: other images, for pretrained victims.
 
@@ -184,8 +188,30 @@ def with_adversaries(
         >>> [one.name for one in with_adversaries([VictimRecipe()], ["grey", "bits:2"], dense=False)]
         ['small_resnet', 'small_resnet, grey', 'small_resnet, bits:2']
     """
-    kinds = dict.fromkeys(countermeasures)
-    return (*recipes, *(adversary_of(one, kind, dense=dense, other=other) for kind in kinds for one in recipes))
+    kinds: dict[tuple[str, Fraction | str], str] = {}
+    for text in countermeasures:
+        kinds.setdefault(_same(text), text)
+    victims = [adversary_of(one, kind, dense=dense, other=other) for kind in kinds.values() for one in recipes]
+    return (*recipes, *_numbered(victims))
+
+
+def _same(text: str) -> tuple[str, Fraction | str]:
+    """Return what is equal for countermeasures that are the same."""
+    kind, _, number = text.partition(":")
+    if kind == "ueraser" and not number:
+        return kind, Fraction(WorstOf().count)
+    try:
+        return kind, number if kind == "denoiser" else Fraction(number)
+    except (ValueError, ZeroDivisionError):
+        return kind, number
+
+
+def _numbered(victims: Sequence[VictimRecipe]) -> Iterator[VictimRecipe]:
+    """Number those of one name: denoisers that learnt from files of one name in several folders."""
+    found: Counter[str] = Counter()
+    for one in victims:
+        found[one.name] += 1
+        yield one if found[one.name] == 1 else replace(one, name=f"{one.name} ({found[one.name]})")
 
 
 def _taking(recipe: VictimRecipe, countermeasure: _Countermeasure) -> VictimRecipe:

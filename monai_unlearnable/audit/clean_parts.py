@@ -13,6 +13,8 @@ from monai_unlearnable.errors import NotApplicableError
 
 __all__ = ["CleanPart"]
 
+_LEAST_IMAGES = 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class CleanPart:
@@ -20,8 +22,8 @@ class CleanPart:
 
     Attributes:
         share: of the images, drawn anew for each seed.
-        alone: the victim is trained on the clean part and on nothing else. What the protected rest adds to that is what
-            protection did not take away.
+        alone: the victim is trained on the clean part and on nothing else, for as many more epochs as it has fewer
+            images. What the protected rest adds to that is what protection did not take away.
 
     Raises:
         ValueError: the share is not between 0 and 1.
@@ -43,7 +45,7 @@ class CleanPart:
             seed: of the draw.
 
         Raises:
-            NotApplicableError: the two are not of the same images with the same labels.
+            NotApplicableError: the two are not of the same images with the same labels, or the part has fewer than 2.
         """
         if released.images.shape != clean.images.shape:
             raise NotApplicableError(
@@ -53,7 +55,9 @@ class CleanPart:
         if not torch.equal(released.labels, clean.labels):
             raise NotApplicableError("released images have other labels than their originals, and so has their part.")
         random = torch.Generator().manual_seed(seed)
-        count = min(len(clean) - 1, max(2, round(self.share * len(clean))))
+        count = min(len(clean) - 1, round(self.share * len(clean)))
+        if count < _LEAST_IMAGES:
+            raise NotApplicableError(f"{self.share:g} of {len(clean)} images are fewer than {_LEAST_IMAGES}.")
         chosen = torch.randperm(len(clean), generator=random)[:count].sort().values
         name = f"{released.sha256} {clean.sha256} {self.share!r} {self.alone} {seed}"
         sha256 = hashlib.sha256(name.encode()).hexdigest()

@@ -14,7 +14,7 @@ from torch import Tensor
 from monai_unlearnable.audit.masks import MOST_CLASSES, mask_by_name, resized_mask
 from monai_unlearnable.audit.sizes import largest_space, require_patch, resized_image, with_border
 from monai_unlearnable.countermeasures import FittedCountermeasure, PictureTransform
-from monai_unlearnable.errors import SourceError
+from monai_unlearnable.errors import NotApplicableError, SourceError
 from monai_unlearnable.sources.base import Source, Task
 from monai_unlearnable.sources.intensity import intensity_window
 from monai_unlearnable.sources.stored_levels import is_floating
@@ -86,7 +86,7 @@ def load_images(
     Raises:
         SourceError: no image, a class that ``class_names`` lacks, images of different channel counts or (without
             ``size_px``) different sizes, or a patch that is larger than every image.
-        NotApplicableError: an image cannot undergo one of ``pictures``.
+        NotApplicableError: an image cannot undergo one of ``pictures``, or they change no image at all.
     """
     chosen = range(len(source)) if indices is None else indices
     if not len(chosen):
@@ -101,8 +101,11 @@ def load_images(
         raise SourceError(f"{source.path}: {len(names)} classes of voxels; an audit handles {MOST_CLASSES} at most.")
     numbered = labels_by_name(source, names)
     windows, tensors, masks = [], [], []
+    untouched = bool(pictures)
     for index in chosen:
-        image = _changed(source.read(index), pictures)
+        stored = source.read(index)
+        image = _changed(stored, pictures)
+        untouched = untouched and np.array_equal(image, stored)
         windows.append(window_of(source, index, image))
         if windows[-1] != _BYTE_WINDOW:
             digest.update(repr(windows[-1]).encode())
@@ -112,6 +115,8 @@ def load_images(
             masks.append(mask_by_name(source, index, names))
             digest.update(masks[-1].tobytes())
             masks[-1] = resized_mask(masks[-1], size_px=size_px)
+    if untouched:
+        raise NotApplicableError(f"it changes no pixel of the {len(chosen)} images of {source.path.name}.")
     if dense and size_px is None:
         space = largest_space(source, chosen, least_px=patch_px or 1)
         tensors = [with_border(one, space, value=low) for one, (low, _) in zip(tensors, windows, strict=True)]

@@ -15,6 +15,8 @@ from monai_unlearnable.audit.apart import MOST_KNOWN, known_share
 from monai_unlearnable.errors import ReleaseError, SourceError
 from monai_unlearnable.sources import NpzSource, OnError, list_source, open_source
 from monai_unlearnable.sources.base import Source
+from monai_unlearnable.sources.open import is_archive
+from monai_unlearnable.sources.released import is_release
 
 __all__ = ["HELD_OUT_SHARE", "AuditData", "held_out", "match_samples", "open_data", "require_clean_test"]
 
@@ -68,9 +70,10 @@ def open_data(
         names: the clean sample id of each released one that has another, from the owner's ledger.
 
     Raises:
-        SourceError: a source cannot be read, or holds another kind of labels.
+        SourceError: a source cannot be read, holds another kind of labels, or is a release where it should be clean.
         ReleaseError: no released image has a clean original.
     """
+    _refuse_releases(clean, test)
     released = open_source(release, allow_empty_masks=True)
     # What cannot be listed is not in the release either, and what was compressed with loss can be read.
     original = list_source(
@@ -168,10 +171,17 @@ def _stem(sample_id: str) -> str:
     return str(PurePosixPath(sample_id).with_suffix(""))
 
 
+def _refuse_releases(clean: str | Path, test: str | Path | None) -> None:
+    # The test split of a released archive is clean.
+    for path, option in ((clean, "--clean"), *([] if test is None or is_archive(test) else [(test, "--test")])):
+        if is_release(path):
+            raise SourceError(
+                f"{path}: is a release (there is its manifest.json); {option} needs clean images. Give the originals."
+            )
+
+
 def _open_test(test: str | Path) -> Source:
-    where = Path(test)
-    is_archive = where.suffix.lower() == ".npz" or (where.is_dir() and any(where.glob("*.npz")))
-    return open_source(where, split="test" if is_archive else "train", allow_empty_masks=True)
+    return open_source(test, split="test" if is_archive(test) else "train", allow_empty_masks=True)
 
 
 def _own_test(clean: str | Path) -> Source:

@@ -10,13 +10,13 @@ __all__ = ["SUITES"]
 _QUICK = ("jpeg:75", "blur:1", "low-resolution:0.5")
 _STANDARD = (
     *("jpeg:90", "jpeg:75", "jpeg:50", "jpeg:30", "jpeg:10"),
-    *("blur:1", "low-resolution:0.5"),
+    *("grey", "blur:1", "low-resolution:0.5"),
     *("adversarial:2/255", "adversarial:4/255", "adversarial:8/255"),
     *("ueraser", "projection", "pretrained:all"),
 )
 _FULL = (
     *_STANDARD,
-    *("grey", "bits:2", "median:1", "gamma:1.5", "jpeg2000:10", "noise:8/255"),
+    *("bits:2", "median:1", "gamma:1.5", "jpeg2000:10", "noise:8/255"),
     *("notch", "affine", "cutout", "mixup", "cutmix", "pretrained:last", "self-supervised"),
     *("clean-part:0.1", "clean-part-alone:0.1", "clean-part:0.2", "clean-part-alone:0.2"),
     *("clean-part:0.5", "clean-part-alone:0.5"),

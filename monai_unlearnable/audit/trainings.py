@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 import torch
+from numpy.typing import NDArray
 
 from monai_unlearnable.audit.apart import MOST_KNOWN, known_share
 from monai_unlearnable.audit.contrastive import learn_without_labels
-from monai_unlearnable.audit.loading import ImageSet
+from monai_unlearnable.audit.loading import ImageSet, fitted_images
 from monai_unlearnable.audit.outcomes import RecipeOutcome
 from monai_unlearnable.audit.pairing import AuditData
 from monai_unlearnable.audit.pretraining import Pretraining
@@ -24,6 +25,7 @@ from monai_unlearnable.audit.training import TrainingResult, train_victim
 from monai_unlearnable.audit.trivial import trivial_scores
 from monai_unlearnable.audit.victim_trainer import fit_victim, own_weights
 from monai_unlearnable.audit.victims import VictimRecipe
+from monai_unlearnable.countermeasures import DenoisedAs
 from monai_unlearnable.errors import NotApplicableError
 from monai_unlearnable.sources.base import Task
 
@@ -60,16 +62,17 @@ class Trainings:
 
         Raises:
             SourceError: images cannot be read or do not fit.
-            NotApplicableError: the victim's countermeasure is none for these images.
+            NotApplicableError: the victim's countermeasure is none for these images, or changes nothing.
             DivergedError: a victim's loss is no longer finite.
         """
         names = data.clean.class_names
         released, clean, test = self._seen(recipe, data)
+        _require_change(recipe, released)
         mixed = recipe.clean_part
         plain = recipe if recipe.baseline is None else recipe.baseline
         trivial = trivial_scores(test.labels, names) if test.task is Task.SEGMENTATION else ()
         results: dict[str, list[TrainingResult]] = {"released": [], "clean": []}
-        other_images = lru_cache(maxsize=2)(_other_images)  # those of all seeds are the same
+        other_images = lru_cache(maxsize=2)(partial(_other_images, clean=clean))  # those of all seeds are the same
         for seed in seeds:
             trained = released if mixed is None else mixed.of(released, clean, seed=seed)
             for one, train, side in ((plain, clean, "clean"), (recipe, trained, "released")):
@@ -90,8 +93,13 @@ class Trainings:
         view = (data, recipe.image_size_px, recipe.interpolation, recipe.patch_size_px, recipe.pictures)
         if self._kept is not None and self._kept[0] == view:
             return self._kept[1]
+        if not recipe.pictures:
+            self._kept = None  # before the next ones are read
         seen = partial(load_seen, recipe=recipe, class_names=data.clean.class_names)
         released_indices, clean_indices = zip(*data.train_pairs, strict=True)
+        for one in recipe.pictures:
+            if isinstance(one, DenoisedAs):
+                _refuse_originals(one.images, map(data.clean.read, clean_indices))
         sets = (
             seen(data.release, indices=released_indices),
             seen(data.clean, indices=clean_indices),
@@ -151,14 +159,35 @@ class Trainings:
             self.progress(what, self._done, self.all_epochs)
 
 
-def _other_images(start: Pretraining | SelfSupervision, train: ImageSet, test: ImageSet) -> ImageSet:
+def _require_change(recipe: VictimRecipe, released: ImageSet) -> None:
+    """Refuse what is fitted to the released images and takes nothing off: the victim would be one without it.
+
+    Raises:
+        NotApplicableError: it changes no image.
+    """
+    if recipe.fitted and torch.equal(fitted_images(released, recipe.fitted).images, released.images.float()):
+        raise NotApplicableError("it finds nothing in the released images that it would take off.")
+
+
+def _refuse_originals(other: Sequence[NDArray[Any]], clean: Iterable[NDArray[Any]]) -> None:
+    if known_share(other, clean) > MOST_KNOWN:
+        raise NotApplicableError(
+            "most of the images that it would learn first are those that the release was made from; name others."
+        )
+
+
+def _other_images(
+    start: Pretraining | SelfSupervision, train: ImageSet, test: ImageSet, *, clean: ImageSet
+) -> ImageSet:
     """Return what a victim learns before it sees a label of the release.
 
     Raises:
-        NotApplicableError: there is nothing, or it is what the victim is tested on.
+        NotApplicableError: there is nothing, or it is what the victim is tested on, or what the release was made from.
         SourceError: it cannot be read.
     """
     other = start.images_like(train)
+    if isinstance(start, Pretraining):
+        _refuse_originals(list(other.images.numpy()), clean.images.numpy())
     if known_share(test.images.numpy(), other.images.numpy()) > MOST_KNOWN:
         raise NotApplicableError("most of the test images are among the images that it would learn first.")
     return other

@@ -144,24 +144,25 @@ class DenoisedAs(PictureTransform):
             "countermeasure": type(self).__name__,
             "steps": self.steps,
             "seed": self.seed,
-            "images": len(self._images),
+            "images": len(self.images),
             "images_sha256": self._images_sha256,
         }
 
     @cached_property
-    def _images(self) -> list[NDArray[Any]]:
+    def images(self) -> list[NDArray[Any]]:
+        """The images that it learns from, levels."""
         return [self._source.read(index) for index in range(min(len(self._source), _MOST_IMAGES))]
 
     @cached_property
     def _images_sha256(self) -> str:
         digest = hashlib.sha256()
-        for image in self._images:
+        for image in self.images:
             digest.update(f"{image.dtype}\0{image.shape}\0".encode() + np.ascontiguousarray(image).tobytes())
         return digest.hexdigest()
 
     @cached_property
     def _fitted(self) -> Denoised:
-        return Denoised.fit(self._images, steps=self.steps, seed=self.seed)
+        return Denoised.fit(self.images, steps=self.steps, seed=self.seed)
 
 
 def _train(network: nn.Module, images: Sequence[Tensor], *, steps: int, random: torch.Generator) -> None:

@@ -12,6 +12,9 @@ from monai_unlearnable.countermeasures.base import PictureTransform, as_image
 
 __all__ = ["Blurred", "GammaChanged", "MedianFiltered"]
 
+_WIDEST_PX = 100
+_LARGEST_RADIUS_PX = 10
+
 
 class Blurred(PictureTransform):
     """Blur an image by a Gaussian (MONAI's ``GaussianSmooth``, beyond the edges lies 0), pictures and volumes alike.
@@ -20,12 +23,12 @@ class Blurred(PictureTransform):
         sigma_px: width of the Gaussian, in pixels of the file.
 
     Raises:
-        ValueError: the width is not positive.
+        ValueError: the width is not positive, or above 100.
     """
 
     def __init__(self, sigma_px: float = 1.0) -> None:
-        if not 0 < sigma_px < float("inf"):
-            raise ValueError(f"sigma_px={sigma_px}: must be positive and finite.")
+        if not 0 < sigma_px <= _WIDEST_PX:
+            raise ValueError(f"sigma_px={sigma_px}: above 0, and at most {_WIDEST_PX}.")
         self.sigma_px = sigma_px
 
     def change(self, levels: NDArray[Any]) -> NDArray[Any]:
@@ -40,12 +43,12 @@ class MedianFiltered(PictureTransform):
         radius_px: a square of ``2 * radius_px + 1`` pixels a side is looked at.
 
     Raises:
-        ValueError: the radius is less than 1.
+        ValueError: the radius is less than 1, or above 10.
     """
 
     def __init__(self, radius_px: int = 1) -> None:
-        if radius_px < 1:
-            raise ValueError(f"radius_px={radius_px}: at least 1.")
+        if not 1 <= radius_px <= _LARGEST_RADIUS_PX:
+            raise ValueError(f"radius_px={radius_px}: from 1 to {_LARGEST_RADIUS_PX}.")
         self.radius_px = radius_px
 
     def change(self, levels: NDArray[Any]) -> NDArray[Any]:

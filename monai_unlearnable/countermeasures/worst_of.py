@@ -23,6 +23,8 @@ from monai_unlearnable.countermeasures.trainers import (
 
 __all__ = ["WorstAugmentation", "WorstOf"]
 
+_MOST_VERSIONS = 100
+
 
 class WorstAugmentation:
     """Augments every image several times and trains on the version that the network gets most wrong.
@@ -116,5 +118,5 @@ class WorstOf(TrainingCountermeasure):
 
 
 def _require_several(count: int) -> None:
-    if count < 2:
-        raise ValueError(f"count={count}: at least 2 versions are compared.")
+    if not 2 <= count <= _MOST_VERSIONS:
+        raise ValueError(f"count={count}: from 2 to {_MOST_VERSIONS} versions are compared.")

@@ -16,7 +16,7 @@ from monai_unlearnable.sources.npz import NpzSource
 from monai_unlearnable.sources.readable import readable_part
 from monai_unlearnable.sources.skipped import OnError
 
-__all__ = ["LABELS_NAME", "list_source", "open_source"]
+__all__ = ["LABELS_NAME", "is_archive", "list_source", "open_source"]
 
 
 def open_source(
@@ -124,6 +124,14 @@ def _list(where: Path, labels: str | Path | None) -> Path | None:
 def _check_section(section: str | None, where: Path) -> None:
     if section is not None:
         raise SourceError(f"{where}: only a datalist (.json) has sections; leave section={section!r} out.")
+
+
+def is_archive(path: str | Path) -> bool:
+    """Tell whether :func:`open_source` would open an ``.npz`` file there, the only source with several splits."""
+    try:
+        return _archive(Path(path), None) is not None
+    except (SourceError, OSError):
+        return False
 
 
 def _archive(where: Path, labels: str | Path | None) -> Path | None:

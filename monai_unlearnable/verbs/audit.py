@@ -17,7 +17,7 @@ from monai_unlearnable.audit.suites import SUITES
 from monai_unlearnable.audit.victims import DENSE_RECIPE
 from monai_unlearnable.dense_networks import small_attention_unet, small_segresnet
 from monai_unlearnable.errors import ReleaseError
-from monai_unlearnable.networks import small_resnet, standard_densenet121, standard_resnet18
+from monai_unlearnable.networks import small_densenet, small_resnet, standard_densenet121, standard_resnet18
 from monai_unlearnable.release.owner import original_ids
 from monai_unlearnable.sources import Source, Task
 from monai_unlearnable.verbs.paths import refuse_missing, require_device, set_threads
@@ -36,6 +36,7 @@ _PATCH_PX = 32
 VICTIMS: Mapping[str, VictimRecipe] = MappingProxyType(
     {
         "small_resnet": VictimRecipe(name="small_resnet", network=small_resnet),
+        "small_densenet": VictimRecipe(name="small_densenet", network=small_densenet),
         "resnet18": VictimRecipe(name="resnet18", network=standard_resnet18),
         "densenet121": VictimRecipe(
             name="densenet121",

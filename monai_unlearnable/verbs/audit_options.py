@@ -9,7 +9,7 @@ from monai_unlearnable.verbs.number_types import natural, positive, size
 
 __all__ = ["add_audit", "add_machine"]
 
-_VICTIMS = ("small_resnet", "resnet18", "densenet121")
+_VICTIMS = ("small_resnet", "small_densenet", "resnet18", "densenet121")
 _DENSE_VICTIMS = ("unet", "segresnet", "attention_unet")
 _COUNTERMEASURES = (
     "jpeg:QUALITY",

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from monai.bundle import ConfigExpression, ConfigParser, ReferenceResolver, run
 
-__all__ = ["check_options", "effective_settings"]
+__all__ = ["check_options", "effective_settings", "refuse"]
 
 _SEPARATOR = ReferenceResolver.sep
 _WRONG_USAGE = 2
@@ -49,7 +49,7 @@ def check_options(*, required: Sequence[str], optional: Sequence[str]) -> None:
         if _section(name) in config and _section(name) not in known
     ]
     if faults:
-        _refuse(faults)
+        refuse(faults)
 
 
 def effective_settings(*, leave_out: Sequence[str] = (), start: str = "run") -> dict[str, Any]:
@@ -136,7 +136,8 @@ def _is_plain(value: Any) -> bool:
     return not isinstance(value, Mapping | list) and not ConfigExpression.is_expression(value)
 
 
-def _refuse(faults: list[str]) -> NoReturn:
+def refuse(faults: Sequence[str]) -> NoReturn:
+    """End the process with status 2 and a line for each fault."""
     for fault in faults:
         print(fault, file=sys.stderr)
     raise SystemExit(_WRONG_USAGE)

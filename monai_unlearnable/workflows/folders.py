@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 from monai_unlearnable.errors import LedgerError, ReleaseError, SourceError
 from monai_unlearnable.release import MANIFEST_NAME, read_ledger
 from monai_unlearnable.release.paths import check_apart, holds_nothing
+from monai_unlearnable.sources.released import is_release
 
 __all__ = ["check_folders", "check_writable"]
 
 _LEDGER_NAMES = frozenset({"ledger.json", "lock"})
-_LONGEST_MANIFEST_BYTES = 1 << 28
 
 
 def check_folders(source: str | Path, *, output: str | Path, ledger: str | Path) -> None:
@@ -61,23 +60,11 @@ def check_writable(*folders: str | Path) -> None:
 
 
 def _refuse_release(source: Path) -> None:
-    folder = source if source.is_dir() else source.parent
-    if _is_own_manifest(folder / MANIFEST_NAME):
+    if is_release(source):
         raise SourceError(
             f"{source}: is a release already (there is its {MANIFEST_NAME}). Deltas on top of deltas would leave the "
             "budget, and the new ledger could not give the originals back. Protect the originals."
         )
-
-
-def _is_own_manifest(path: Path) -> bool:
-    try:
-        if path.stat().st_size > _LONGEST_MANIFEST_BYTES:
-            return False
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return False
-    software = content.get("software") if isinstance(content, dict) else None
-    return isinstance(software, dict) and software.get("name") == "monai-unlearnable"
 
 
 def _finished_run(ledger: Path) -> str:

@@ -12,23 +12,28 @@ import pytest
 import torch
 
 from monai_unlearnable.audit import Verdict, VictimRecipe, audit_release
-from monai_unlearnable.audit.adversaries import COUNTERMEASURES, adversary_of
+from monai_unlearnable.audit.adversaries import COUNTERMEASURES, adversary_of, with_adversaries
 from monai_unlearnable.audit.best_adversary import BestAdversary
+from monai_unlearnable.audit.clean_parts import CleanPart
 from monai_unlearnable.audit.loading import load_images
 from monai_unlearnable.audit.outcomes import NotApplied, RecipeOutcome
 from monai_unlearnable.audit.pairing import open_data
+from monai_unlearnable.audit.pretraining import Pretraining
 from monai_unlearnable.audit.report import AuditReport
 from monai_unlearnable.audit.runs import RunFolder
 from monai_unlearnable.audit.training import TrainingResult, train_victim
 from monai_unlearnable.audit.trainings import Trainings
 from monai_unlearnable.audit.wording import best_adversary_sentences, headline_sentence, overall_verdict
 from monai_unlearnable.countermeasures import AdversarialSteps, BitDepth, Grey, JpegRoundTrip
-from monai_unlearnable.errors import DivergedError, NotApplicableError
+from monai_unlearnable.errors import DivergedError, NotApplicableError, SourceError
 from monai_unlearnable.sources import Task, open_source
 from monai_unlearnable.sources.base import Source
 from monai_unlearnable.types import StoredValues
 from monai_unlearnable.verbs.audit_options import _COUNTERMEASURES
+from monai_unlearnable.workflows import SyntheticRecipe, protect
+from tests.audit.test_starts import image_set
 from tests.audit.tiny import RECIPE, write_release, write_source
+from tests.small_data import write_class_folders
 
 RESIZED = replace(RECIPE, name="resized", image_size_px=12)
 
@@ -126,6 +131,71 @@ def test_an_audit_with_countermeasures(tmp_path: Path) -> None:
     assert best is not None and content["best_adversary"]["name"] == best.name
     page = (tmp_path / "out" / "audit.html").read_text()
     assert "The best adversary of all is" in page and "Not applicable: " in page
+
+
+def test_the_same_in_other_words_counts_once_and_denoisers_of_one_name_are_numbered(tmp_path: Path) -> None:
+    kinds = [
+        "blur:1",
+        "blur:1.0",
+        "ueraser",
+        "ueraser:5",
+        "jpeg:075",
+        "jpeg:75",
+        "adversarial:2/255",
+        "adversarial:4/510",
+    ]
+    found = with_adversaries([RECIPE], kinds, dense=False)
+    assert [one.name for one in found[1:]] == [f"tiny, {one}" for one in kinds[::2]]
+    for name in ("x", "y"):
+        (tmp_path / name).mkdir()
+        write_source(tmp_path / name / "set.npz")
+    kinds = [f"denoiser:{tmp_path / name / 'set.npz'}" for name in ("x", "y", "x")]
+    found = with_adversaries([RECIPE], kinds, dense=False)
+    assert [one.name for one in found[1:]] == ["tiny, denoiser:set.npz", "tiny, denoiser:set.npz (2)"]
+
+
+@pytest.mark.parametrize("kind", ["gamma:1", "blur:0.00001", "notch"])
+def test_what_changes_nothing_is_not_survived(kind: str, tmp_path: Path) -> None:
+    source = write_source(tmp_path / "set.npz")
+    recipes = [RECIPE, adversary_of(RECIPE, kind)]
+    report = audit_release(
+        write_release(tmp_path / "release", source), clean=source, output=tmp_path / "o", recipes=recipes, seeds=1
+    )
+    (left_out,) = report.not_applied
+    assert left_out.recipe is recipes[1] and len(report.outcomes) == 1
+    wanted = "it finds nothing in the released images" if kind == "notch" else "it changes no pixel of the "
+    assert left_out.reason.startswith(wanted)
+
+
+def test_who_learns_the_originals_first_is_no_victim(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "set.npz")
+    recipes = [
+        RECIPE,
+        adversary_of(RECIPE, "pretrained:all", other=Pretraining(source=source)),
+        adversary_of(RECIPE, f"denoiser:{source}"),
+    ]
+    report = audit_release(
+        write_release(tmp_path / "release", source), clean=source, output=tmp_path / "o", recipes=recipes, seeds=1
+    )
+    assert len(report.outcomes) == 1 and [one.recipe for one in report.not_applied] == recipes[1:]
+    assert all("are those that the release was made from" in one.reason for one in report.not_applied)
+
+
+@pytest.mark.parametrize("option", ["clean", "test"])
+def test_a_release_is_no_clean_source(option: str, tmp_path: Path) -> None:
+    source = write_class_folders(tmp_path / "images")
+    release = tmp_path / "release"
+    protect(source, output=release, ledger=tmp_path / "ledger", recipe=SyntheticRecipe(), radius="8/255")
+    paths: dict[str, Any] = {"clean": source, "test": source} | {option: release}
+    with pytest.raises(SourceError, match=rf"release: is a release .*; --{option} needs clean images"):
+        open_data(release, **paths)
+
+
+def test_a_clean_part_alone_is_looked_at_as_often_as_all_images() -> None:
+    assert adversary_of(RECIPE, "clean-part-alone:0.2").epochs == 5 * RECIPE.epochs
+    assert adversary_of(RECIPE, "clean-part:0.2").epochs == RECIPE.epochs
+    with pytest.raises(NotApplicableError, match=r"0\.05 of 20 images are fewer than 2\."):
+        CleanPart(share=0.05).of(image_set(), image_set(), seed=0)
 
 
 def test_victims_who_see_the_same_read_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

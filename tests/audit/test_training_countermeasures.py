@@ -92,7 +92,7 @@ def test_victims_without_countermeasures_are_described_as_ever() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("ueraser:1", "countermeasure 'ueraser:1': count=1: at least 2 versions"),
+        ("ueraser:1", "countermeasure 'ueraser:1': count=1: from 2 to 100 versions"),
         ("ueraser:x", "countermeasure 'ueraser:x': 'x' is no whole number. .ueraser:COUNT: trains on the worst"),
         ("noise", "countermeasure 'noise' is not understood. Write noise:SIGMA"),
         ("noise:x", "countermeasure 'noise:x': 'x' is no number or fraction"),

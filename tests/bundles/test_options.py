@@ -9,7 +9,7 @@ import pytest
 from monai.bundle import run
 
 from monai_unlearnable.workflows.bundle_options import effective_settings
-from tests.bundles.running import CONFIGS, make_workflow, run_bundle
+from tests.bundles.running import BUNDLES, CONFIGS, make_workflow, run_bundle
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *names: str, **overrides: Any) -> list[str]:
@@ -77,6 +77,24 @@ def test_an_override_of_what_another_file_replaces_is_refused(
     said = f"--{override}: this run does not use '{section}'; another configuration file replaces it."
     assert said in capsys.readouterr().err.splitlines()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({"suite": "bogus"}, "--suite: 'bogus' is none of quick, standard, full."),
+        ({"countermeasures": ["jpeg:500"]}, "--countermeasures: countermeasure 'jpeg:500': quality=500: from 1 to 100"),
+        ({"countermeasures": "grey"}, """--countermeasures: 'grey' is no list; write "['grey']"."""),
+        ({"extras": ["all"]}, "--extras: 'all' is none of detector, authorised-use, membership."),
+    ],
+)
+@pytest.mark.parametrize("bundle", ["classification", "segmentation", "volume"])
+def test_an_audit_that_is_not_understood_says_why(
+    bundle: str, overrides: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = BUNDLES / f"{bundle}_protection"
+    (line,) = refusal(capsys, "audit", bundle=folder, dataset="a", release="b", output="c", **overrides)
+    assert line.startswith(said)
 
 
 @pytest.mark.parametrize("name", ["train", "inference"])

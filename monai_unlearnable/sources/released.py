@@ -1,0 +1,25 @@
+"""Whether a source is a release itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+__all__ = ["is_release"]
+
+_MANIFEST = "manifest.json"
+_LONGEST_BYTES = 1 << 28
+
+
+def is_release(path: str | Path) -> bool:
+    """Tell whether the manifest of a release of this software lies in a folder, or beside a file."""
+    where = Path(path)
+    manifest = (where if where.is_dir() else where.parent) / _MANIFEST
+    try:
+        if manifest.stat().st_size > _LONGEST_BYTES:
+            return False
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    software = content.get("software") if isinstance(content, dict) else None
+    return isinstance(software, dict) and software.get("name") == "monai-unlearnable"
