@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-__all__ = ["SUITE", "counts", "left_out", "method_of", "regained", "share_text", "victims_by_kind"]
+from monai_unlearnable.audit.outcomes import baseline_learned
+from monai_unlearnable.sources import Task
+
+__all__ = ["SUITE", "counts", "learned", "left_out", "method_of", "regained", "share_text", "victims_by_kind"]
 
 SUITE = "countermeasures"
 """How the variants of experiments end whose victims take countermeasures, and what the files of figures are called."""
@@ -18,7 +21,7 @@ def regained(one: dict[str, Any], kinds: Sequence[str] = (), score: str = "score
     """Return the largest share of the clean gap that a victim regains, and its countermeasure.
 
     The share is ``(score - majority) / (plain - majority)`` of mean scores over the seeds, where ``plain`` is that of
-    victims trained on clean files without a countermeasure.
+    victims trained on clean files without a countermeasure. Who learns nothing, not even from clean files, is left out.
 
     Args:
         one: a result.
@@ -28,7 +31,11 @@ def regained(one: dict[str, Any], kinds: Sequence[str] = (), score: str = "score
     victims = victims_by_kind(one)
     majority = victims["none"]["majority"]
     gap = _mean(victims["none"], "clean", "score") - majority
-    scores = {kind: _mean(victim, "released", score) for kind, victim in victims.items() if counts(kind, kinds)}
+    scores = {
+        kind: _mean(victim, "released", score)
+        for kind, victim in victims.items()
+        if counts(kind, kinds) and learned(one, victim)
+    }
     best = max(scores, key=lambda kind: scores[kind])
     return (scores[best] - majority) / gap, best
 
@@ -36,7 +43,7 @@ def regained(one: dict[str, Any], kinds: Sequence[str] = (), score: str = "score
 def share_text(one: dict[str, Any], kinds: Sequence[str], score: str = "score") -> str:
     """Return :func:`regained` in words, also where nobody computed it."""
     if not any(counts(kind, kinds) for kind in victims_by_kind(one)):
-        return "not computed"
+        return "not applicable" if any(counts(kind, kinds) for kind in left_out(one)) else "not computed"
     share, kind = regained(one, kinds, score)
     return f"{share:.0%} ({kind})"
 
@@ -50,6 +57,13 @@ def method_of(one: dict[str, Any], name: str) -> str:
 def counts(kind: str, kinds: Sequence[str]) -> bool:
     """Whether a countermeasure is of these kinds; of none: whether its reader has the released files alone."""
     return kind.startswith(tuple(kinds)) if kinds else not kind.startswith(_APART)
+
+
+def learned(one: dict[str, Any], victim: dict[str, Any]) -> bool:
+    """Whether a victim learned anything, from released or at least from clean files; the audit's own rule."""
+    task = Task(one["audit"]["task"])
+    means = (_mean(victim, on, "score") for on in ("released", "clean"))
+    return any(baseline_learned(mean, task=task, majority=victim["majority"]) for mean in means)
 
 
 def victims_by_kind(one: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from countermeasure_results import SUITE, counts, left_out, method_of, share_text, victims_by_kind
+from countermeasure_results import SUITE, counts, learned, left_out, method_of, share_text, victims_by_kind
 from reproduction import proof_line
 
 __all__ = ["overview", "published_suites", "tables"]
@@ -145,7 +145,7 @@ def _looks(rows: Sequence[dict[str, Any]]) -> list[tuple[str, Callable[[dict[str
 def _released(one: dict[str, Any], kind: str) -> str:
     victim = victims_by_kind(one).get(kind)
     if victim is not None:
-        return f"{victim['released']['mean']:.3f}"
+        return f"{victim['released']['mean']:.3f}" + ("" if learned(one, victim) else ", learns nothing")
     return "not applicable" if kind in left_out(one) else "not computed"
 
 

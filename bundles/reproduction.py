@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from ignite.handlers import ProgressBar
+from kept_results import merged, missing_victims, of_whole_audit, published
 
 from monai_unlearnable.audit import VictimRecipe, audit_release
 from monai_unlearnable.audit.extras import Extra
@@ -108,53 +109,59 @@ class Bundle:
         return self.folder / "docs" / self.results_name
 
 
-def perform(experiment: Experiment, data: DataSet, work: Path, seeds: int) -> dict[str, Any]:
-    """Protect, verify, restore and audit one experiment; steps already done are not repeated."""
+def perform(
+    experiment: Experiment, data: DataSet, work: Path, seeds: int, *, kept: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Protect, verify, restore and audit one experiment; steps already done are not repeated.
+
+    Args:
+        experiment: what is computed.
+        data: its images.
+        work: where steps are kept.
+        seeds: trainings of each kind.
+        kept: an earlier result; who is among its victims is not trained again.
+    """
     folder = work / experiment.label
     result = folder / "result.json"
-    if result.exists():
-        content = dict(json.loads(result.read_text()))
-        if _holds(content["audit"], experiment):
-            return content
-    seconds = protect_once(experiment, data, folder)
-    proved = prove_files(data, folder)
-    audit = audit_release(
-        folder / "release",
-        clean=data.clean,
-        labels=data.labels,
-        test=data.test,
-        output=folder / "audit",
-        recipes=experiment.victims,
-        extras=experiment.extras,
-        seeds=seeds,
-        runs=work / "trainings",
-    )
-    content = {
+    content = dict(json.loads(result.read_text())) if result.exists() else kept
+    missing = experiment.victims if content is None else missing_victims(experiment, content["audit"])
+    if content is not None and not missing:
+        return content
+    about = {
         "experiment": experiment.label,
         "dataset": experiment.dataset,
         "method": experiment.recipe.name,
         "variant": experiment.variant,
         "radius": experiment.radius,
         "settings": experiment.recipe.describe(),
-        "protect_seconds": seconds,
-        **proved,
-        "audit": audit.to_json(),
+        "protect_seconds": protect_once(experiment, data, folder),
+        **prove_files(data, folder),
     }
+    audit = _audit(experiment, data, work, missing, seeds)
+    if content is not None and len(missing) < len(experiment.victims):
+        about, audit = content, merged(experiment, content["audit"], audit)
+    content = {**about, "audit": audit}
     unfinished = result.with_suffix(".unfinished")
     unfinished.write_text(json.dumps(content, indent=1))
     unfinished.rename(result)
     return content
 
 
-def _holds(audit: dict[str, Any], experiment: Experiment) -> bool:
-    """Say whether an audit has every victim of an experiment, and what else it is to look at."""
-    extras = all(audit.get(one.value.replace("-", "_")) for one in experiment.extras)
-    return extras and set(_victims_of(audit)) == {one.name for one in experiment.victims}
-
-
-def _victims_of(audit: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the description of every victim of an audit by name, also of those that are none for its images."""
-    return {one["recipe"]["name"]: one["recipe"] for one in (*audit["recipes"], *audit.get("not_applied", ()))}
+def _audit(
+    experiment: Experiment, data: DataSet, work: Path, missing: Sequence[VictimRecipe], seeds: int
+) -> dict[str, Any]:
+    """Audit a release by missing victims, and by plain ones, whom the others are compared with."""
+    return audit_release(
+        work / experiment.label / "release",
+        clean=data.clean,
+        labels=data.labels,
+        test=data.test,
+        output=work / experiment.label / "audit",
+        recipes=[one for one in experiment.victims if one in missing or one.is_plain],
+        extras=experiment.extras if len(missing) == len(experiment.victims) else (),
+        seeds=seeds,
+        runs=work / "trainings",
+    ).to_json()
 
 
 def protect_once(experiment: Experiment, data: DataSet, folder: Path) -> float:
@@ -217,20 +224,14 @@ def proof_line(results: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def published(experiment: Experiment, file: Path) -> dict[str, Any] | None:
-    """Return the row of a results file that was computed with exactly the same settings and victims."""
-    wanted = [experiment.recipe.describe(), {victim.name: victim.describe() for victim in experiment.victims}]
-    wanted = json.loads(json.dumps(wanted))  # as a file holds them
-    for one in json.loads(file.read_text()) if file.exists() else []:
-        if one["experiment"] == experiment.label and [one["settings"], _victims_of(one["audit"])] == wanted:
-            return dict(one)
-    return None
-
-
 def write_results(results: Sequence[dict[str, Any]], file: Path, *, curves: bool = True) -> None:
-    """Write the figures of every run without pictures, and with rounded curves or without."""
+    """Write the figures of every run without pictures, and with rounded curves or without.
+
+    What follows from all victims of an audit together is left out; the figures that it follows from are there.
+    """
     slim = json.loads(json.dumps(list(results)))
     for one in slim:
+        one["audit"] = of_whole_audit(one["audit"])
         for recipe in one["audit"]["recipes"]:
             recipe.pop("overlays", None)
             for run in recipe["runs"]:
@@ -272,14 +273,14 @@ def main(bundle: Bundle) -> int:
             continue
         finished = (options.work / experiment.label / "result.json").exists()
         kept = published(experiment, bundle.results) if options.keep and not finished else None
-        if kept is not None:
+        if kept is not None and not missing_victims(experiment, kept["audit"]):
             results.append(kept)
             continue
         if options.finished and not finished:
             print(f"not finished: {experiment.label}")
             continue
         data = bundle.datasets[experiment.dataset](options.data, options.work)
-        results.append(perform(experiment, data, options.work, options.seeds))
+        results.append(perform(experiment, data, options.work, options.seeds, kept=kept))
         print(bundle.table(results[-1:]), flush=True)
     print(bundle.table(results))
     if options.publish or not options.only:
@@ -298,6 +299,6 @@ def _options(bundle: Bundle) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2, help="torch threads")
     parser.add_argument("--small", action="store_true", help="leave the longest trainings out")
     parser.add_argument("--finished", action="store_true", help="compute nothing; publish what earlier runs finished")
-    parser.add_argument("--keep", action="store_true", help="also publish rows in docs/ that still hold")
+    parser.add_argument("--keep", action="store_true", help="take rows in docs/ that still hold; train what they lack")
     parser.add_argument("--publish", action="store_true", help="write the table into docs/, also of a partial run")
     return parser.parse_args()

@@ -24,7 +24,7 @@ def bundle_script(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
 
     def fresh(name: str) -> Any:
         monkeypatch.syspath_prepend(str(BUNDLES))
-        for one in ("reproduction", "countermeasure_results", "countermeasure_tables"):
+        for one in ("reproduction", "kept_results", "countermeasure_results", "countermeasure_tables"):
             monkeypatch.delitem(sys.modules, one, raising=False)
         return importlib.import_module(name)
 

@@ -92,6 +92,15 @@ def test_shares_of_the_clean_gap(read: Any) -> None:
     assert read.regained(ONE, (), "peak") == (pytest.approx(0.2 / 0.4), "blur:1")
 
 
+def test_who_learns_nothing_from_clean_files_either_does_not_count(read: Any, tables: Any) -> None:
+    hard = victim("adversarial:8/255", 0.54, 0.5)
+    one = result("one", victim("", 0.4, 0.9), hard, variant="countermeasures")
+    assert read.regained(one) == (pytest.approx(-0.1 / 0.4), "none")
+    assert "| adversarial:8/255 | 0.500 | 0.540, learns nothing |" in tables.tables([one]).splitlines()
+    leak = result("one", victim("", 0.4, 0.9), victim("adversarial:8/255", 0.8, 0.5), variant="countermeasures")
+    assert read.regained(leak) == (pytest.approx(0.3 / 0.4), "adversarial:8/255")
+
+
 def test_a_row_for_each_countermeasure_and_a_column_for_each_method(tables: Any) -> None:
     second = (victim("", 0.46, 0.9), victim("grey", 0.3, 0.7))
     other = result("two", *second, variant="one phase, countermeasures")
@@ -137,6 +146,13 @@ def test_radii_are_in_order_and_shares_that_nobody_computed_are_left_out(tables:
 def test_a_share_that_only_another_method_has_is_not_computed(tables: Any) -> None:
     text = tables.tables([ONE, result("two", victim("", 0.46, 0.9))])
     assert "| the same, pretrained | | 87% (pretrained:all) | not computed |" in text
+
+
+def test_what_changes_nothing_has_no_share(tables: Any) -> None:
+    one = result("one", victim("", 0.4, 0.9), variant="countermeasures")
+    one["audit"]["not_applied"].append({"recipe": {"name": "net, notch"}, "reason": "it finds nothing"})
+    two = result("two", victim("", 0.4, 0.9), victim("notch", 0.6, 0.9), variant="countermeasures")
+    assert "| the same, who knows of the stripes | | not applicable | 25% (notch) |" in tables.tables([one, two])
 
 
 def test_a_victims_own_name_may_have_a_comma(tables: Any) -> None:

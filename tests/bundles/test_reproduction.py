@@ -1,4 +1,4 @@
-"""Rows of published figures are kept only where settings and victims are exactly the same."""
+"""Rows of published figures are kept only where settings and victims are exactly the same; what they lack is added."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from monai_unlearnable.audit import VictimRecipe
+from monai_unlearnable.audit.adversaries import adversary_of
+from monai_unlearnable.audit.extras import Extra
 from monai_unlearnable.audit.outcomes import NotApplied
 from monai_unlearnable.networks import small_densenet
 from monai_unlearnable.workflows import SyntheticRecipe
+from tests.audit.tiny import RECIPE, write_source
 
 PLAIN = VictimRecipe(name="net", network=small_densenet)
 GREY = replace(PLAIN, name="net, grey")
@@ -45,21 +48,44 @@ def figures(reproduction: Any, tmp_path: Path) -> Path:
 
 
 def test_a_row_whose_victim_could_not_apply_its_countermeasure_is_kept(reproduction: Any, figures: Path) -> None:
-    kept = reproduction.published(experiment_of(reproduction), figures)
+    experiment = experiment_of(reproduction)
+    kept = reproduction.published(experiment, figures)
     assert kept is not None and kept["audit"]["recipes"][0]["recipe"]["name"] == "net"
+    assert reproduction.missing_victims(experiment, kept["audit"]) == ()
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"radius": "4/255"},
-        {"recipe": SyntheticRecipe(faint_share=0.5)},
-        {"victims": (PLAIN,)},
-        {"victims": (PLAIN, replace(GREY, epochs=3))},
-    ],
-)
+@pytest.mark.parametrize("changed", [{"radius": "4/255"}, {"recipe": SyntheticRecipe(faint_share=0.5)}])
 def test_other_settings_are_computed_anew(reproduction: Any, figures: Path, changed: dict[str, Any]) -> None:
     assert reproduction.published(experiment_of(reproduction, **changed), figures) is None
+
+
+def test_victims_who_are_set_up_otherwise_and_new_ones_are_missing(reproduction: Any, figures: Path) -> None:
+    longer, new = replace(GREY, epochs=3), replace(PLAIN, name="net, new")
+    experiment = experiment_of(reproduction, victims=(PLAIN, longer, new))
+    kept = reproduction.published(experiment, figures)
+    assert reproduction.missing_victims(experiment, kept["audit"]) == (longer, new)
+    use = experiment_of(reproduction, extras=(Extra.AUTHORISED_USE,))
+    assert reproduction.missing_victims(use, kept["audit"]) == use.victims
+
+
+def test_only_missing_victims_are_trained_and_put_in_their_places(reproduction: Any, tmp_path: Path) -> None:
+    plain = replace(RECIPE, name="net")
+    victims = (plain, adversary_of(plain, "bits:3"), adversary_of(plain, "jpeg:50"), adversary_of(plain, "grey"))
+    data = reproduction.DataSet(clean=write_source(tmp_path / "set.npz"))
+    first = experiment_of(reproduction, victims=(plain, victims[2], replace(victims[1], epochs=1)))
+    work = tmp_path / "work"
+    old = reproduction.perform(first, data, work, 1)
+    trained = len(list((work / "trainings").glob("*.json")))
+    (work / first.label / "result.json").unlink()
+    found = reproduction.perform(experiment_of(reproduction, victims=victims), data, work, 1, kept=old)
+    audit = found["audit"]
+    assert [one["recipe"]["name"] for one in audit["recipes"]] == [one.name for one in victims[:3]]
+    assert [one["recipe"]["name"] for one in audit["not_applied"]] == ["net, grey"]
+    assert audit["recipes"][2] == old["audit"]["recipes"][1], "what is kept stays as it was"
+    assert audit["recipes"][1]["recipe"]["epochs"] == plain.epochs and "held" not in audit
+    assert len(list((work / "trainings").glob("*.json"))) == trained + 2
+    kept = reproduction.perform(experiment_of(reproduction, victims=victims), data, work, 1)
+    assert kept == found
 
 
 def test_nothing_is_kept_without_a_file(reproduction: Any, tmp_path: Path) -> None:
