@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from monai.data.utils import list_data_collate
 from monai.transforms import Compose, Transform
 from numpy.random import RandomState
 
+from monai_unlearnable.callables import describe_callable
 from monai_unlearnable.countermeasures.batch_change import BatchChange
 from monai_unlearnable.types import Images, Labels
 
@@ -62,4 +64,6 @@ def _described(value: Any) -> Any:
         return [_described(one) for one in value]
     if isinstance(value, np.ndarray | torch.Tensor):
         return np.asarray(value).tolist()
-    return value if value is None or isinstance(value, str | int | float) else repr(value)
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return describe_callable(value) if callable(value) else re.sub(r" at 0x[0-9a-f]+", "", repr(value))

@@ -61,6 +61,10 @@ class Coarse(PatternFamily):
         """Return the patterns for images that readers will resize; see :meth:`PatternFamily.seen_at`."""
         return replace(self, patterns=self.patterns.seen_at(size_px))
 
+    def seen_whole(self, *, spatial_dims: int) -> Coarse:
+        """Return the patterns for images that networks see whole; see :meth:`PatternFamily.seen_whole`."""
+        return replace(self, patterns=self.patterns.seen_whole(spatial_dims=spatial_dims))
+
     @property
     def differs_by_image(self) -> bool:
         """Whether the patterns do."""

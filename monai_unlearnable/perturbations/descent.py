@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -65,7 +66,7 @@ def descend(
         if last or (moving is not None and not bool(moving.any())):
             break
         _tell(on_step, IterationEvents.INNER_ITERATION_STARTED)
-        (gradient,) = torch.autograd.grad(_scale(delta) * losses.sum(), delta)
+        gradient = _gradient(losses.sum(), delta)
         _require_finite(gradient, batch)
         move = per_sample(step_size_levels, gradient) * budget.steepest(gradient)
         if moving is not None:
@@ -75,11 +76,22 @@ def descend(
     return best, best_loss
 
 
-def _scale(delta: Deltas) -> int:
-    """Return what keeps gradients of a mean over voxels from vanishing in half precision; no step depends on it."""
+def _gradient(loss: Tensor, delta: Deltas) -> Deltas:
+    """Return the gradient, in half precision by the largest factor that leaves it finite; no step depends on that."""
+    gradient = delta
+    for scale in _scales(delta):
+        (gradient,) = torch.autograd.grad(scale * loss, delta, retain_graph=scale > 1)
+        if bool(torch.isfinite(gradient.sum())):
+            break
+    return gradient
+
+
+def _scales(delta: Deltas) -> tuple[int, ...]:
+    """Return factors to try: those of a mean over voxels vanish without one, and other losses may overflow by it."""
     kind = delta.device.type
     half = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) is torch.float16
-    return delta[0, 0].numel() if half else 1
+    voxels = delta[0, 0].numel()
+    return (voxels, math.isqrt(voxels), 1) if half else (1,)
 
 
 def _tell(on_step: StepHook | None, event: IterationEvents) -> None:

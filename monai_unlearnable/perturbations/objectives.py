@@ -29,7 +29,13 @@ _SURE = -15.0
 
 
 class Objective(ABC):
-    """A loss for each image, and how wrong the logits are."""
+    """A loss for each image, and how wrong the logits are.
+
+    Attributes:
+        ignore_label: class of voxels that count for nothing; None if all count.
+    """
+
+    ignore_label: int | None = None
 
     @abstractmethod
     def loss(self, logits: Logits, label: Labels) -> PerSample:
@@ -134,6 +140,11 @@ class MemberObjective(Objective):
     """
 
     objective: Objective
+
+    @property
+    def ignore_label(self) -> int | None:  # type: ignore[override]
+        """That of the members' objective."""
+        return self.objective.ignore_label
 
     def loss(self, logits: MemberLogits, label: Labels) -> PerSample:
         """Mean of the members' losses of each image."""

@@ -87,13 +87,14 @@ class TargetedAdversarial(Perturbation):
 
     def _target_of(self, label: Labels) -> Labels:
         """Return the targets; voxels that count for nothing still do."""
-        ignored = getattr(self.objective, "ignore_label", None)
+        ignored = self.objective.ignore_label
         target = self.target(label)
         return target if ignored is None else torch.where(label == ignored, label, target)
 
     def _seed_of(self, batch: PerturbationBatch) -> int:
         """Return a seed that another batch does not have."""
-        name = f"{self.seed} {batch.sample_ids}"
+        patches = "" if batch.patches is None else f" {batch.patches.regions}"
+        name = f"{self.seed} {batch.sample_ids}{patches}"
         return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
 
     def describe(self) -> dict[str, Any]:

@@ -68,8 +68,8 @@ def restore_release(
         done.update(one.sample_id for one in record.samples)
         if progress is not None:
             progress(len(done), total)
-    if not restored:
-        _refuse_other_release(folder, owner, target, failures)
+    if not any(one.samples for one in restored):  # masks and lists are the same in other releases
+        _refuse_other_release(folder, owner, target, restored, failures)
     for parent in {(target / one.original_name).parent for one in restored}:
         sync_directory(parent)
     return RestoreReport(
@@ -81,13 +81,19 @@ def restore_release(
     )
 
 
-def _refuse_other_release(folder: Path, owner: OwnerSide, target: Path, failures: list[Failure]) -> None:
-    """Leave no folders where nothing could be restored, and say so where the ledger is that of another release."""
+def _refuse_other_release(
+    folder: Path, owner: OwnerSide, target: Path, copied: list[FileRecord], failures: list[Failure]
+) -> None:
+    """Leave no folders where no image could be restored, and say so where the ledger is that of another release."""
+    manifest = folder / MANIFEST_NAME
+    is_other = bool(failures) and manifest.is_file() and file_sha256(manifest) != owner.content.manifest_sha256
+    if is_other:
+        for record in copied:
+            locate(target, record.original_name).unlink()
     for one in sorted(target.rglob("*"), reverse=True):
         with suppress(OSError):
             one.rmdir()
-    manifest = folder / MANIFEST_NAME
-    if failures and manifest.is_file() and file_sha256(manifest) != owner.content.manifest_sha256:
+    if is_other:
         raise LedgerError(
             f"{owner.directory}: nothing can be restored with it, and {manifest} is not the one that its run wrote: it "
             f"is the ledger of another release. Give that of the run that wrote {folder}. (First file: {failures[0]})"

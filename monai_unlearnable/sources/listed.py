@@ -181,6 +181,8 @@ def _problem(image: ListedImage, root: Path, *, needs_mask: bool) -> tuple[Liste
     path = root / image.file.name
     if not path.exists():
         return image.file, "is not there. Correct the name or take the line out."
+    if not path.is_file() and not path.is_dir():
+        return image.file, "is neither a file nor a folder. Take the line out."
     if format_of(path) is None:
         return image.file, f"is not an image ({HANDLED_KINDS}), nor the folder of a DICOM series."
     if image.mask is not None and not image.mask.name and needs_mask:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from monai_unlearnable.budgets import ImageBudgets, to_levels
 from monai_unlearnable.errors import BudgetError, SourceError
-from monai_unlearnable.perturbations import GeneratedDeltas, Perturbation, PerturbationBatch, Synthetic
+from monai_unlearnable.perturbations import GeneratedDeltas, InRegion, Perturbation, PerturbationBatch, Synthetic
 from monai_unlearnable.stores import DeltaStore, SampleKey
 from monai_unlearnable.surrogates import Surrogate
 from monai_unlearnable.transforms.base import DeltaTransform, KeyFunction, as_label_batch
@@ -138,7 +138,7 @@ class _ComputedPerturbation(DeltaTransform):
 
 
 class SyntheticPerturbation(_ComputedPerturbation):
-    """Add the block pattern of an image's label, computed on the fly: no store, no surrogate.
+    """Add the pattern of an image's label, stripes by default, computed on the fly: no store, no surrogate.
 
     Args:
         perturbation: patterns, budget and seed.
@@ -206,14 +206,30 @@ class GeneratorPerturbation(_ComputedPerturbation):
         keep_delta: see :class:`DeltaTransform`.
     """
 
-    def __init__(self, perturbation: GeneratedDeltas, *, level_size: float = 1.0, keep_delta: bool = True) -> None:
-        generator = copy.deepcopy(perturbation.generator).eval().requires_grad_(False)
-        own = replace(perturbation, generator=generator)
+    def __init__(
+        self, perturbation: GeneratedDeltas | InRegion, *, level_size: float = 1.0, keep_delta: bool = True
+    ) -> None:
+        generator = copy.deepcopy(_generated(perturbation).generator).eval().requires_grad_(False)
+        own: GeneratedDeltas | InRegion = replace(_generated(perturbation), generator=generator)
+        if isinstance(perturbation, InRegion):
+            own = replace(perturbation, perturbation=own)
         super().__init__(own, level_size=level_size, keep_delta=keep_delta)
         self.generator = generator
 
     def _device(self, image: Tensor) -> torch.device:
         return _device_of(self.generator, image)
+
+
+def _generated(perturbation: GeneratedDeltas | InRegion) -> GeneratedDeltas:
+    """Return the method itself, without its region.
+
+    Raises:
+        TypeError: it is no generator's.
+    """
+    inner = perturbation.perturbation if isinstance(perturbation, InRegion) else perturbation
+    if not isinstance(inner, GeneratedDeltas):
+        raise TypeError(f"{inner.name}: has no generator. Give what load_generator returns.")
+    return inner
 
 
 def _device_of(network: Surrogate, image: Tensor) -> torch.device:

@@ -8,7 +8,7 @@ from typing import Any, cast
 from monai.config import KeysCollection
 from torch import Tensor
 
-from monai_unlearnable.perturbations import GeneratedDeltas, Perturbation, Synthetic
+from monai_unlearnable.perturbations import GeneratedDeltas, InRegion, Perturbation, Synthetic
 from monai_unlearnable.stores import DeltaStore
 from monai_unlearnable.surrogates import Surrogate
 from monai_unlearnable.transforms.array import (
@@ -135,7 +135,8 @@ class SurrogatePerturbationd(_ComputedPerturbationd):
         keys: keys of the images.
         perturbation: error-minimizing or targeted adversarial, with its budget.
         surrogate: trained network and preprocessing.
-        sample_id_key: key of the sample id, for messages only; it may be absent.
+        sample_id_key: key of the sample id, which random restarts and readers' ways follow from. Without it all images
+            have the same.
         label_key: key of the label.
         level_size: see :class:`SurrogatePerturbation`.
         keep_delta: see :class:`SurrogatePerturbation`.
@@ -176,7 +177,7 @@ class GeneratorPerturbationd(_ComputedPerturbationd):
     def __init__(
         self,
         keys: KeysCollection,
-        perturbation: GeneratedDeltas,
+        perturbation: GeneratedDeltas | InRegion,
         *,
         sample_id_key: str = "sample_id",
         label_key: str = "label",

@@ -124,7 +124,7 @@ def choose_recipe(options: argparse.Namespace, parser: argparse.ArgumentParser) 
 def _shaped(recipe: Recipe, options: argparse.Namespace, parser: argparse.ArgumentParser) -> Recipe:
     """Return the recipe with deltas in blocks, and with a pattern that keeps a share of the radius."""
     if options.phases is not None:
-        recipe = _phased(recipe, options.phases, parser)
+        recipe = _phased(recipe, options, parser)
     if options.kept_share is not None:
         if not isinstance(recipe, SurrogateRecipe):
             parser.error(f"--kept-share: {options.perturbation} has no surrogate, or a pattern already")
@@ -136,13 +136,15 @@ def _shaped(recipe: Recipe, options: argparse.Namespace, parser: argparse.Argume
     return replace(recipe, block_size_px=options.block_size_px)
 
 
-def _phased(recipe: Recipe, phases: int, parser: argparse.ArgumentParser) -> Recipe:
+def _phased(recipe: Recipe, options: argparse.Namespace, parser: argparse.ArgumentParser) -> Recipe:
     """Return the recipe with so many phases of each class's stripes."""
     if isinstance(recipe, SyntheticRecipe) and recipe.patterns is None:
-        return replace(recipe, patterns=Stripes(phases=phases))
+        return replace(recipe, patterns=Stripes(phases=options.phases))
     if isinstance(recipe, ErrorMinimizingRecipe) and isinstance(recipe.start, Stripes):
-        return replace(recipe, start=replace(recipe.start, phases=phases))
-    parser.error(f"--phases: {recipe.name} draws no stripes")
+        return replace(recipe, start=replace(recipe.start, phases=options.phases))
+    if options.kept_share is None:
+        parser.error(f"--phases: {recipe.name} draws no stripes")
+    return recipe  # those that keep a share of the radius have the phases
 
 
 def _generator_recipe(options: argparse.Namespace, parser: argparse.ArgumentParser) -> GeneratorRecipe:

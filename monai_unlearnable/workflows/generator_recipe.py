@@ -173,6 +173,7 @@ class GeneratorRecipe(Recipe):
     def _load(self, generator: Surrogate, context: RecipeContext) -> None:
         kept = KeptGenerator.read(str(self.generator_ledger), device=context.device)
         kept.require_images(context.facts)
+        kept.require_region(self.region)
         kept.require_budget(context.budget.norm_name, view_radii(find_view_limits(context)))
         kept.load_into(generator)
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from monai_unlearnable.errors import LedgerError
+from monai_unlearnable.perturbations import Region
 from monai_unlearnable.release import LedgerContent
 from monai_unlearnable.release.hashing import file_sha256
 from monai_unlearnable.surrogates import Surrogate
@@ -113,6 +114,21 @@ class KeptGenerator:
                     f"these have {getattr(other, 'value', other)}. Give the ledger of a run on such images."
                 )
 
+    def require_region(self, region: Region | None) -> None:
+        """Refuse another region than the one that the generator was trained for.
+
+        Raises:
+            LedgerError: names both.
+        """
+        settings = self.content.configuration.get("settings")
+        there = settings.get("region") if isinstance(settings, dict) else None
+        here = None if region is None else repr(region)
+        if there != here:
+            raise LedgerError(
+                f"{self.folder}: its generator was trained for {_name_of(there)}, and here it is for {_name_of(here)}. "
+                "Give the region of that run, or train a generator."
+            )
+
     def require_budget(self, norm_name: str, radii: tuple[float, float]) -> None:
         """Refuse budgets that the generator does not know: what is fainter than it was trained to be may not be learnt.
 
@@ -133,3 +149,7 @@ class KeptGenerator:
                 f"{self.folder}: its generator was trained for a radius of {there} of the window that networks look at "
                 f"an image through, and here it is {here}. Give the radius of that run, or train a generator."
             )
+
+
+def _name_of(region: object) -> str:
+    return "whole images" if region is None else f"the region {region}"

@@ -11,7 +11,7 @@ import torch
 
 from monai_unlearnable.budgets import Budget, L2Budget, LinfBudget
 from monai_unlearnable.errors import BudgetError, LedgerError, ReleaseError
-from monai_unlearnable.perturbations import ErrorMinimizing, OnGrid, TargetedAdversarial, on_grid
+from monai_unlearnable.perturbations import ErrorMinimizing, InRegion, OnGrid, TargetedAdversarial, on_grid
 from monai_unlearnable.release import LedgerContent, ReleaseBudget, read_ledger
 from monai_unlearnable.surrogates import Surrogate
 from monai_unlearnable.workflows.context import ImageFacts
@@ -37,7 +37,7 @@ def load_surrogate(
     *,
     image: ImageLevels | None = None,
     device: str | torch.device = "cpu",
-) -> tuple[Surrogate, ErrorMinimizing | TargetedAdversarial | OnGrid]:
+) -> tuple[Surrogate, ErrorMinimizing | TargetedAdversarial | OnGrid | InRegion]:
     """Return the trained surrogate of a finished run, and the method that makes deltas with it.
 
     Both are what :class:`~monai_unlearnable.transforms.SurrogatePerturbation` takes. The network is built by
@@ -51,7 +51,8 @@ def load_surrogate(
         device: where the surrogate goes.
 
     Returns:
-        The surrogate in evaluation mode, weights frozen; and the perturbation with the run's budget, or the image's.
+        The surrogate in evaluation mode, weights frozen; and the perturbation with the run's budget, or the image's, in
+        the run's region.
 
     Raises:
         LedgerError: there is no finished run, it has other settings (the message names them) or no surrogate, its
@@ -83,7 +84,8 @@ def load_surrogate(
     if isinstance(method, ErrorMinimizing):
         # Deltas of the run started from a pattern; these start from nothing, which is never enough.
         method = replace(method, enough_loss=None)
-    return surrogate, on_grid(method, None, recipe.block_size_px)
+    whole = on_grid(method, None, recipe.block_size_px)
+    return surrogate, whole if recipe.region is None else InRegion(perturbation=whole, region=recipe.region)
 
 
 def read_finished(folder: Path) -> LedgerContent:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from monai_unlearnable.errors import LedgerError
-from monai_unlearnable.perturbations import GeneratedDeltas
+from monai_unlearnable.perturbations import GeneratedDeltas, InRegion
 from monai_unlearnable.workflows.generator_recipe import GeneratorRecipe
 from monai_unlearnable.workflows.intensity import ImageLevels
 from monai_unlearnable.workflows.kept_generator import KeptGenerator
@@ -23,7 +23,7 @@ def load_generator(
     *,
     image: ImageLevels | None = None,
     device: str | torch.device = "cpu",
-) -> GeneratedDeltas:
+) -> GeneratedDeltas | InRegion:
     """Return the method that gives images the deltas of a finished run's generator.
 
     It is what :class:`~monai_unlearnable.transforms.GeneratorPerturbation` takes. The network is built by ``recipe``: a
@@ -32,17 +32,17 @@ def load_generator(
 
     Args:
         ledger: the run's ledger.
-        recipe: builds the run's network; the default one by default.
+        recipe: builds the run's network, with the run's region; the default one by default.
         image: levels of the image that shall get a delta, from :func:`survey`: its budget and window are made of them
             as they were made for the run's own images. Only where all of these had the same, it may be left out.
         device: where the generator goes.
 
     Returns:
-        The perturbation with the run's budget, or the image's; its network is frozen.
+        The perturbation with the run's budget, or the image's, in the run's region; its network is frozen.
 
     Raises:
-        LedgerError: there is no finished run, it has no generator or another network, its files are damaged, or
-            ``image`` is needed.
+        LedgerError: there is no finished run, it has no generator, another network or another region, its files are
+            damaged, or ``image`` is needed.
         BudgetError: the run's radius is below one level of the image, or in HU where it has none.
     """
     kept = KeptGenerator.read(ledger, device=device)
@@ -51,6 +51,8 @@ def load_generator(
     if facts.window_levels is None:
         raise LedgerError(f"{kept.folder}: {EACH_ITS_OWN}")
     own = replace(GeneratorRecipe() if recipe is None else recipe, surrogate_size_px=kept.seen_px)
+    kept.require_region(own.region)
     generator = own.build_generator(facts, device=device)
     kept.load_into(generator)
-    return own.perturbation(facts, budget=budget, generator=generator)
+    method = own.perturbation(facts, budget=budget, generator=generator)
+    return method if own.region is None else InRegion(perturbation=method, region=own.region)

@@ -108,6 +108,7 @@ class ProtectionRun:
         self.radius, self._level_size = str(radius), level_size
         configuration = self._configuration(settings)
         self.seed, self.resumed = take_up(self.ledger, configuration, seed)
+        self._writing = False
         self._held = ExitStack()
         self._book: Ledger = self._held.enter_context(
             hold_ledger(
@@ -171,6 +172,7 @@ class ProtectionRun:
                 self._take_back()
                 raise
             keep_networks(self._book.directory, engine, self.context)
+        self._writing = True  # from here on the ledger is the only way back
         with errors_name(self.output):
             manifest = self._write()
         shutil.rmtree(self._book.directory / "checkpoint", ignore_errors=True)
@@ -197,7 +199,7 @@ class ProtectionRun:
 
     def _take_back(self) -> None:
         """Leave no ledger of a run that these images do not allow, so that the corrected command finds no other run."""
-        if not self.resumed and not self._book.has_journal:
+        if not self.resumed and not self._writing:
             self._book.discard()
 
     def close(self) -> None:

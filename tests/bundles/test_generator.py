@@ -10,6 +10,7 @@ import pytest
 from ignite.engine import Events
 
 from monai_unlearnable.errors import LedgerError
+from monai_unlearnable.perturbations import GeneratedDeltas
 from monai_unlearnable.release import verify_release
 from monai_unlearnable.workflows import GeneratorRecipe, load_generator, protect
 from tests.bundles.running import BUNDLES, contents, make_workflow, recorded, run_bundle
@@ -46,7 +47,8 @@ def test_same_seed_gives_the_files_of_the_recipe_and_of_its_generator(npz: Path,
     own = replace(recipe, generator_ledger=ledger)
     protect(npz, output=tmp_path / "twice", ledger=tmp_path / "twice_ledger", recipe=own)
     assert contents(tmp_path / "twice") == contents(first)
-    assert load_generator(ledger).size_px is None
+    generated = load_generator(ledger)
+    assert isinstance(generated, GeneratedDeltas) and generated.size_px is None
 
 
 def test_a_ledger_without_a_generator(npz: Path, tmp_path: Path) -> None:

@@ -290,6 +290,13 @@ def test_what_is_no_regular_file_is_refused(synthetic: Command) -> None:
     _refused(synthetic("images", *PLACES), "pipe.png: it is no regular file. Take it out.")
 
 
+def test_a_list_that_names_no_regular_file_is_refused(synthetic: Command) -> None:
+    os.mkfifo("images/pipe.png")
+    Path("images/list.csv").write_text("file,label\npipe.png,b\n")
+    answer = synthetic("images", "--labels", "images/list.csv", *PLACES)
+    _refused(answer, "'pipe.png' is neither a file nor a folder. Take the line out.")
+
+
 def test_a_name_that_is_no_text_is_shown_all_the_same(tmp_path: Path, command: Command) -> None:
     Path(os.fsdecode(b"images/left/\xdcbersicht.txt")).write_text("x")
     program = [sys.executable, "-m", "monai_unlearnable", "protect", "images", *PLACES, "--quiet"]

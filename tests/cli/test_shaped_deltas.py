@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,15 @@ def test_phases_of_stripes(command: Command) -> None:
             if all((one * other == -1).any() for other in different):
                 different.append(one)
         assert len(different) == phases
+
+
+def test_phases_of_a_pattern_that_keeps_a_share(command: Command) -> None:
+    write_pictures(Path("large"), size_px=24, per_class=3)
+    words = ("--perturbation", "linear_error_minimizing", "--kept-share", "0.5", "--phases", "2")
+    answer = command("protect", "large", "--output", "release", "--ledger", "ledger", *words, "--json")
+    assert answer.code == 0, answer.err
+    settings = json.loads(Path("ledger/ledger.json").read_text())["configuration"]["settings"]
+    assert settings["kept_patterns"]["phases"] == 2
 
 
 @pytest.mark.parametrize(

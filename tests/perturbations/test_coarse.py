@@ -72,6 +72,7 @@ def test_coarse_patterns_are_like_their_own() -> None:
     assert stripes.seen_at(96) == Coarse(patterns=Stripes(view_px=48), block_size_px=2)
     assert stripes.has_faint_class and not Coarse(patterns=Checks(), block_size_px=2).has_faint_class
     assert textures.differs_by_image and not stripes.differs_by_image
+    assert stripes.seen_whole(spatial_dims=3) == Coarse(patterns=Checks(), block_size_px=2)
     assert stripes.describe() == {"family": "stripes", "view_px": None, "block_size_px": 2}
     with pytest.raises(BudgetError, match="there are autoregressive processes for 25 patterns"):
         textures.check(26)

@@ -135,6 +135,20 @@ def test_names_the_sample_that_diverged(ids: tuple[str, ...]) -> None:
         descend(lambda x: x.flatten(1).sum(1) + bad, batch, LinfBudget(radius_levels=8), steps=1, step_size_levels=1)
 
 
+@pytest.mark.parametrize("size", [64, 512])
+def test_gradients_do_not_overflow_in_half_precision(size: int) -> None:
+    """Of a loss that is no mean over voxels, what keeps means from vanishing is too much."""
+    weights = torch.randn(1, 1, size, size, generator=torch.Generator().manual_seed(0))
+
+    def loss(image: Tensor) -> Tensor:
+        return (image.half() * weights.half()).flatten(1).float().sum(1)
+
+    batch = PerturbationBatch(torch.full_like(weights, 100), torch.zeros(1), torch.zeros_like(weights))
+    with torch.autocast("cpu", dtype=torch.float16):
+        delta, _ = descend(loss, batch, LinfBudget(radius_levels=8), steps=1, step_size_levels=8.0, keep_best=False)
+    assert float((delta.sign() == -weights.sign()).float().mean()) > 0.999
+
+
 def test_gradients_do_not_vanish_in_half_precision() -> None:
     """A mean over many voxels gives each a gradient below the smallest number of 16 bits."""
     weights = torch.randn(1, 1, 64, 64, 64, generator=torch.Generator().manual_seed(0))

@@ -16,7 +16,9 @@ from monai_unlearnable.release import VerifyReport, restore_release, verify_rele
 from monai_unlearnable.release.formats import PngFormat
 from monai_unlearnable.sources import open_source
 from monai_unlearnable.types import StoredArray
+from monai_unlearnable.workflows import SyntheticRecipe, protect
 from tests.release.building import Built, built_folders, built_npz
+from tests.workflows.test_dense_road import pictures
 
 
 @pytest.fixture
@@ -172,6 +174,16 @@ def test_ledger_of_another_release(tmp_path: Path) -> None:
         restore_release(built[0].release, built[1].ledger, tmp_path / "restored")
     assert not list((tmp_path / "restored").iterdir())
     assert restore_release(built[0].release, built[0].ledger, tmp_path / "restored").held
+
+
+def test_ledger_of_another_release_with_the_same_masks(tmp_path: Path) -> None:
+    source = pictures(tmp_path / "source")
+    for number in (4, 8):
+        output, ledger = tmp_path / f"release{number}", tmp_path / f"ledger{number}"
+        protect(source, output=output, ledger=ledger, recipe=SyntheticRecipe(), radius=f"{number} levels")
+    with pytest.raises(LedgerError, match=r"ledger8: nothing can be restored with it, .* ledger of another release"):
+        restore_release(tmp_path / "release4", tmp_path / "ledger8", tmp_path / "restored")
+    assert not list((tmp_path / "restored").iterdir())
 
 
 def test_restored_file_is_read_back_before_it_appears(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:

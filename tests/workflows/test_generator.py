@@ -45,6 +45,7 @@ def every_voxel(*, spatial_dims: int, in_channels: int, num_classes: int) -> nn.
     return nn.Sequential(kind(in_channels, 4, 3, padding=1), nn.ReLU(), kind(4, num_classes, 3, padding=1))
 
 
+BAND = ContourBand(inside_px=2, outside_px=2)
 QUICK = GeneratorRecipe(
     generator_network=one_convolution,
     networks=(few_pixels,),
@@ -95,11 +96,14 @@ def test_the_real_networks_too(tmp_path: Path) -> None:
     assert contents(tmp_path / "release") == contents(tmp_path / "other_release"), "the seed decides"
 
 
-@pytest.mark.parametrize("kind", ["folders", "pictures with masks"])
-def test_later_images_get_what_the_run_would_have_given(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "recipe"),
+    [("folders", QUICK), ("pictures with masks", QUICK), ("pictures with masks", replace(QUICK, region=BAND))],
+)
+def test_later_images_get_what_the_run_would_have_given(kind: str, recipe: GeneratorRecipe, tmp_path: Path) -> None:
     source = KINDS[kind](tmp_path)
-    road(source, tmp_path, QUICK)
-    method = load_generator(tmp_path / "ledger", QUICK)
+    road(source, tmp_path, recipe)
+    method = load_generator(tmp_path / "ledger", recipe)
     before, after = open_source(source), open_source(tmp_path / "release")
     array, dictionary = GeneratorPerturbation(method), GeneratorPerturbationd("image", method)
     for index in range(len(before)):
@@ -135,9 +139,19 @@ def test_large_images_are_swept_in_patches(tmp_path: Path) -> None:
     assert not np.array_equal(open_source(source).read(0), open_source(tmp_path / "release").read(0))
 
 
+def test_another_region_than_the_generators_is_refused(tmp_path: Path) -> None:
+    source = pictures(tmp_path / "set")
+    road(source, tmp_path, replace(QUICK, region=BAND))
+    wanted = "its generator was trained for the region ContourBand.*, and here it is for whole images"
+    with pytest.raises(LedgerError, match=wanted):
+        load_generator(tmp_path / "ledger", QUICK)
+    with pytest.raises(LedgerError, match=wanted):
+        road(source, tmp_path / "again", GeneratorRecipe(generator_ledger=tmp_path / "ledger"))
+
+
 def test_only_a_region_changes(tmp_path: Path) -> None:
     source = pictures(tmp_path / "set")
-    road(source, tmp_path, replace(QUICK, region=ContourBand(inside_px=2, outside_px=2)))
+    road(source, tmp_path, replace(QUICK, region=BAND))
     before, after = open_source(source), open_source(tmp_path / "release")
     for index in range(len(before)):
         changed = (before.read(index) != after.read(index)).any(0)

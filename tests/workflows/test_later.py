@@ -15,6 +15,7 @@ from torch import nn
 
 from monai_unlearnable.budgets import LinfBudget
 from monai_unlearnable.errors import BudgetError, LedgerError
+from monai_unlearnable.perturbations import Body
 from monai_unlearnable.sources import open_source
 from monai_unlearnable.transforms import SurrogatePerturbation
 from monai_unlearnable.workflows import (
@@ -87,6 +88,15 @@ def test_later_images_get_a_delta_that_works_on_the_surrogate(recipe: SurrogateR
             nn.functional.cross_entropy(surrogate(one[None].float()), target) for one in (clean, protected)
         )
         assert after < before
+
+
+def test_later_images_keep_to_the_region_of_the_run(root: Path) -> None:
+    recipe = replace(EM, region=Body())
+    surrogate, method = load_surrogate(_protect(root, recipe, "body"), recipe)
+    image = torch.zeros(1, 28, 28, dtype=torch.uint8)
+    image[:, 8:20, 5:17] = 90
+    change = torch.as_tensor(SurrogatePerturbation(method, surrogate)(image, label=1)).int() - image.int()
+    assert bool(change[image > 0].any()) and not change[image == 0].any()
 
 
 def test_weights_are_those_of_the_run(ledger: Path) -> None:

@@ -6,10 +6,14 @@ import errno
 import json
 from collections import namedtuple
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from monai_unlearnable.errors import LedgerError, ReleaseError, SourceError
+from monai_unlearnable.errors import BudgetError, LedgerError, ReleaseError, SourceError
+from monai_unlearnable.release import restore_release
+from monai_unlearnable.sources import Task
+from monai_unlearnable.workflows import SyntheticRecipe
 from monai_unlearnable.workflows.disk import errors_name, require_space
 from monai_unlearnable.workflows.folders import check_folders, check_writable
 from monai_unlearnable.workflows.run import ProtectionRun
@@ -59,6 +63,19 @@ def test_own_manifest_makes_a_release(source: Path, tmp_path: Path) -> None:
     (source / "manifest.json").write_text(json.dumps({"software": {"name": "monai-unlearnable"}}))
     with pytest.raises(SourceError, match=r"is a release already.*Protect the originals"):
         check_folders(source, output=tmp_path / "release", ledger=tmp_path / "ledger")
+
+
+def test_a_finished_ledger_stays_whatever_comes_after_it(tmp_path: Path) -> None:
+    source = write_class_folders(tmp_path / "images", per_class=3)
+    context_of_run: dict[str, Any] = {"method": "synthetic", "settings": {}}
+    recipe = SyntheticRecipe().for_task(Task.SINGLE_LABEL)
+    with (
+        pytest.raises(BudgetError),
+        ProtectionRun(source, output=tmp_path / "release", ledger=tmp_path / "ledger", **context_of_run) as run,
+    ):
+        assert run.complete(*recipe.build(run.context)).held
+        ProtectionRun(source, output=tmp_path / "o", ledger=tmp_path / "l", radius="0.001", **context_of_run)
+    assert restore_release(tmp_path / "release", tmp_path / "ledger", tmp_path / "restored").held
 
 
 def test_file_in_the_way_is_named(tmp_path: Path) -> None:
