@@ -47,7 +47,6 @@ def experiments(big: bool, data: Path) -> list[Experiment]:
             (ERROR_MINIMIZING, "8/255", (UNET, OTHER_SIZE, *other), ""),
             (GENERATOR, "8/255", (UNET, *size), ""),
             (LOCAL, "6/255", (UNET,), LOCAL_NAME),
-            (ONE_PHASE, "8/255", (UNET,), ""),
         )
     ]
 

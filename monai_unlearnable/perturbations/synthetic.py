@@ -234,14 +234,16 @@ def _value_levels(budget: Budget, pattern: Deltas) -> PerSample:
     if isinstance(budget, MaskedBudget):
         inside, where, ball = budget.inside(pattern), "an image's region", budget.budget
     lengths = ball.norm(inside).double().clamp_min(1.0)  # of a pixel, where there may be none
-    radii = torch.tensor(as_list(budget.radius_levels), dtype=torch.float64)
-    for radius, length in zip(*torch.broadcast_tensors(radii, lengths), strict=True):
-        if 0 < radius / length < 1:
-            raise BudgetError(
-                f"radius {radius:g} levels ({ball.norm_name}), spread over {where}, is {radius / length:.3g} levels a "
-                f"pixel and would round to nothing. The smallest radius for them is {length:.4g} levels."
-            )
-    return radii / lengths
+    radii, lengths = torch.broadcast_tensors(torch.tensor(as_list(budget.radius_levels), dtype=torch.float64), lengths)
+    faint = (radii > 0) & (radii < lengths)
+    if bool(faint.any()):
+        radius, length = max(zip(radii[faint].tolist(), lengths[faint].tolist(), strict=True), key=lambda one: one[1])
+        raise BudgetError(
+            f"radius {radius:g} levels ({ball.norm_name}), spread over {where}, is {radius / length:.3g} levels a "
+            f"pixel and would round to nothing. The smallest radius for them is {length:.4g} levels."
+        )
+    values: PerSample = radii / lengths
+    return values
 
 
 def _row(budget: Budget, row: int) -> Budget:

@@ -187,10 +187,11 @@ def test_audit(source: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings(UNUSED_READER)
-def test_train_then_run(source: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [(), ("adversarial_training",)], ids=["plain", "adversarial"])
+def test_train_then_run(more: tuple[str, ...], source: Path, tmp_path: Path) -> None:
     victim, predictions = tmp_path / "victim", tmp_path / "predictions"
     short: dict[str, Any] = {"train#trainer#max_epochs": 2, "image_size_px": [32, 24]}
-    run_bundle("train", bundle=BUNDLE, dataset_dir=source, test_dir=source, output_dir=victim, **short)
+    run_bundle("train", *more, bundle=BUNDLE, dataset_dir=source, test_dir=source, output_dir=victim, **short)
     run_bundle(
         "inference",
         bundle=BUNDLE,
@@ -214,7 +215,8 @@ def test_train_then_run(source: Path, tmp_path: Path) -> None:
 def test_train_then_run_on_volumes(tmp_path: Path) -> None:
     source, victim, predictions = volumes(tmp_path / "source"), tmp_path / "victim", tmp_path / "predictions"
     short: dict[str, Any] = {"train#trainer#max_epochs": 1, "image_size_px": [16, 16, 16]}
-    run_bundle("train", bundle=VOLUMES, dataset_dir=source, test_dir=source, output_dir=victim, **short)
+    configs = ("train", "adversarial_training")
+    run_bundle(*configs, bundle=VOLUMES, dataset_dir=source, test_dir=source, output_dir=victim, **short)
     places = {"dataset_dir": source / "images", "checkpoint": victim / "model.pt", "output_dir": predictions}
     run_bundle("inference", bundle=VOLUMES, **places, pattern="*.nii", image_size_px=[16, 16, 16])
     found = sorted(predictions.rglob("*.nii.gz"))

@@ -56,6 +56,22 @@ def test_train_then_run(tmp_path: Path, npz: Path, folders: Path) -> None:
         assert row == pytest.approx(probabilities(network, path).tolist(), abs=1e-5)
 
 
+def test_train_adversarially(tmp_path: Path, npz: Path) -> None:
+    trained = {}
+    runs: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+        "plain": (("train",), {}),
+        "faint": (("train", "adversarial_training"), {"adversarial_radius": 1e-9}),
+        "strong": (("train", "adversarial_training"), {"adversarial_radius": 0.5}),
+    }
+    for name, (configs, options) in runs.items():
+        torch.manual_seed(0)
+        run_bundle(*configs, dataset_dir=npz, output_dir=tmp_path / name, **SHORT, **options)
+        trained[name] = torch.load(tmp_path / name / "model.pt", weights_only=True)
+    first = next(iter(trained["plain"]))
+    assert torch.allclose(trained["plain"][first], trained["faint"][first], atol=1e-4)
+    assert not torch.allclose(trained["plain"][first], trained["strong"][first], atol=1e-3)
+
+
 def test_train_on_pictures_without_test_images(tmp_path: Path, folders: Path) -> None:
     run_bundle("train", dataset_dir=folders, output_dir=tmp_path / "victim", **SHORT)
     assert (tmp_path / "victim" / "model.pt").is_file()
