@@ -74,6 +74,16 @@ def test_given_test_images_are_used(tmp_path: Path) -> None:
     assert data.test.path == test
 
 
+def test_an_archive_in_capitals_is_tested_on_its_test_split(tmp_path: Path) -> None:
+    clean, test = write_folders(tmp_path / "clean"), tmp_path / "test"
+    test.mkdir()
+    write_source(test / "set.npz").rename(test / "SET.NPZ")
+    with np.load(test / "SET.NPZ") as archive:
+        expected = len(archive["test_images"])
+        assert expected != len(archive["train_images"])
+    assert len(open_data(clean, clean=clean, test=test).test_indices) == expected
+
+
 def test_a_release_of_something_else_is_refused(tmp_path: Path) -> None:
     one, other = write_folders(tmp_path / "one"), write_folders(tmp_path / "other", names=("c", "d"))
     with pytest.raises(ReleaseError, match=r"no released image has a clean original.*'a/000\.png'.*'c/000\.png'"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from functools import partial
 
@@ -16,7 +17,9 @@ from monai_unlearnable.perturbations import (
     DenseObjective,
     EmptiedMask,
     ErrorMinimizing,
+    MemberObjective,
     NextClassTarget,
+    Patches,
     Perturbation,
     PerturbationBatch,
     ShiftedMask,
@@ -135,15 +138,27 @@ def test_other_images_have_other_random_starts() -> None:
         method.improve(batch, surrogate=flat)
     one, other, again = starts[2], starts[6], starts[10]
     assert torch.equal(one, again) and not torch.equal(one, other) and one.any()
+    starts.clear()
+    for row in (0, 8):
+        patches = Patches(regions=((slice(0, 1), slice(row, row + 8), slice(0, 8)),), whole_space=(16, 8))
+        image = torch.full((1, 1, 8, 8), 100.0)
+        batch = PerturbationBatch(image, torch.tensor([0]), torch.zeros_like(image), None, ("one",), patches=patches)
+        method.improve(batch, surrogate=flat)
+    assert not torch.equal(starts[2], starts[6]), "patches of an image differ, too"
 
 
 def test_voxels_that_count_for_nothing_are_no_target_either() -> None:
     mask = torch.tensor([[[[0, 1, 255, 255]]]])
-    for target in (NextClassTarget(2), EmptiedMask(), ShiftedMask()):
-        method = TargetedAdversarial(
-            budget=LinfBudget(radius_levels=8), target=target, steps=1, objective=DenseObjective(ignore_label=255)
-        )
+    objectives = (DenseObjective(ignore_label=255), MemberObjective(DenseObjective(ignore_label=255)))
+    for target, objective in itertools.product((NextClassTarget(2), EmptiedMask(), ShiftedMask()), objectives):
+        method = TargetedAdversarial(budget=LinfBudget(radius_levels=8), target=target, steps=1, objective=objective)
         image = torch.full((1, 1, 1, 4), 100.0)
         batch = PerturbationBatch(image, mask, torch.zeros_like(image))
-        delta = method.improve(batch, surrogate=lambda seen: torch.cat([seen, -seen], dim=1) / 100)
+        several = isinstance(objective, MemberObjective)
+
+        def model(seen: Tensor, several: bool = several) -> Tensor:
+            logits = torch.cat([seen, -seen], dim=1) / 100
+            return logits[..., None] if several else logits
+
+        delta = method.improve(batch, surrogate=model)
         assert not delta[..., 2:].any() and delta[..., 0].any() == (not isinstance(target, ShiftedMask))
