@@ -12,7 +12,7 @@ import torch
 from monai_unlearnable.engines import ProtectionEngine
 from monai_unlearnable.errors import LedgerError
 from monai_unlearnable.perturbations import GeneratedDeltas
-from monai_unlearnable.release.atomic import atomic_file
+from monai_unlearnable.release.atomic import PRIVATE_FILE, atomic_file
 from monai_unlearnable.surrogates import Surrogate
 from monai_unlearnable.workflows.context import RecipeContext
 from monai_unlearnable.workflows.view_limits import find_view_limits, view_radii
@@ -26,7 +26,6 @@ GENERATOR_NAME = "generator.pt"
 """File of a ledger that holds its run's generator: ``weights``, ``seen_px``, and ``radii`` in views (see
 :class:`~monai_unlearnable.workflows.kept_generator.KeptGenerator`)."""
 
-_PRIVATE_FILE = 0o600
 
 
 def keep_networks(folder: Path, engine: ProtectionEngine, context: RecipeContext) -> None:
@@ -85,5 +84,5 @@ def first_line(error: Exception) -> str:
 
 
 def _write(path: Path, content: Any) -> None:
-    with atomic_file(path, permissions=_PRIVATE_FILE) as unfinished:
+    with atomic_file(path, permissions=PRIVATE_FILE) as unfinished:
         torch.save(content, unfinished)

@@ -37,7 +37,3 @@ class Newest(Generic[Content]):
             kept = (path, stamp, self._read(path))
             self._kept = kept
         return kept[2]
-
-    def forget(self) -> None:
-        """Let go of what was read."""
-        self._kept = None
