@@ -46,17 +46,17 @@ def missing_victims(experiment: Wanted, audit: Mapping[str, Any]) -> tuple[Victi
 
 
 def merged(experiment: Wanted, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an audit with the victims of two, in the experiment's order; of one that both have, the new one's figure.
+    """Return an audit with the victims of two, in the experiment's order: from the new one those that the old one lacks.
 
     What follows from all victims together is left out.
     """
-    wanted = [one.name for one in experiment.victims]
-    lists: dict[str, list[Any]] = {"recipes": [], "not_applied": []}
-    again = {one["recipe"]["name"] for one in _found(new)}
-    for name, found in lists.items():
-        kept = [one for one in old.get(name, ()) if one["recipe"]["name"] not in again]
-        both = [one for one in (*kept, *new.get(name, ())) if one["recipe"]["name"] in wanted]
-        found += sorted(both, key=lambda one: wanted.index(one["recipe"]["name"]))
+    order = {one.name: place for place, one in enumerate(experiment.victims)}
+    missing = {one.name for one in missing_victims(experiment, old)}
+    lists: dict[str, list[Any]] = {}
+    for name in ("recipes", "not_applied"):
+        kept = [one for one in old.get(name, ()) if one["recipe"]["name"] in order.keys() - missing]
+        added = [one for one in new.get(name, ()) if one["recipe"]["name"] in missing]
+        lists[name] = sorted((*kept, *added), key=lambda one: order[one["recipe"]["name"]])
     return of_whole_audit(old) | lists
 
 

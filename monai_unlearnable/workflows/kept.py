@@ -27,7 +27,6 @@ GENERATOR_NAME = "generator.pt"
 :class:`~monai_unlearnable.workflows.kept_generator.KeptGenerator`)."""
 
 
-
 def keep_networks(folder: Path, engine: ProtectionEngine, context: RecipeContext) -> None:
     """Write the networks that an engine's deltas were made with, readable for the owner only.
 
