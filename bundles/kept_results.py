@@ -46,7 +46,7 @@ def missing_victims(experiment: Wanted, audit: Mapping[str, Any]) -> tuple[Victi
 
 
 def merged(experiment: Wanted, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an audit with the victims of two, in the experiment's order: from the new one those that the old one lacks.
+    """Return an audit with the victims of two, in the experiment's order: of the new one those that the old one lacks.
 
     What follows from all victims together is left out.
     """

@@ -84,11 +84,11 @@ def test_only_missing_victims_are_trained_and_put_in_their_places(reproduction: 
     assert audit["recipes"][2] == old["audit"]["recipes"][1], "what is kept stays as it was"
     assert audit["recipes"][1]["recipe"]["epochs"] == plain.epochs and "held" not in audit
     assert len(list((work / "trainings").glob("*.json"))) == trained + 2
+    kept = reproduction.perform(experiment_of(reproduction, victims=victims), data, work, 1)
+    assert kept == found
     old["audit"]["recipes"][0]["runs"] = []
     other = reproduction.merged(experiment_of(reproduction, victims=victims), old["audit"], audit)
     assert [one["runs"] == [] for one in other["recipes"]] == [True, False, False], "plain victims are not replaced"
-    kept = reproduction.perform(experiment_of(reproduction, victims=victims), data, work, 1)
-    assert kept == found
 
 
 def test_nothing_is_kept_without_a_file(reproduction: Any, tmp_path: Path) -> None:
