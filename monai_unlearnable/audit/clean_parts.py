@@ -59,7 +59,8 @@ class CleanPart:
         if count < _LEAST_IMAGES:
             raise NotApplicableError(f"{self.share:g} of {len(clean)} images are fewer than {_LEAST_IMAGES}.")
         chosen = torch.randperm(len(clean), generator=random)[:count].sort().values
-        name = f"{released.sha256} {clean.sha256} {self.share!r} {self.alone} {seed}"
+        seen = clean.sha256 if self.alone else f"{released.sha256} {clean.sha256}"
+        name = f"{seen} {self.share!r} {self.alone} {seed}"
         sha256 = hashlib.sha256(name.encode()).hexdigest()
         if self.alone:
             parts = {one: getattr(clean, one)[chosen] for one in ("images", "labels", "windows")}

@@ -160,6 +160,8 @@ def test_a_part_alone_has_the_clean_images_that_the_mixed_set_has() -> None:
     same = (mixed.images == clean.images).flatten(1).all(1)
     assert torch.equal(alone.images, clean.images[same]) and torch.equal(alone.labels, clean.labels[same])
     assert alone.sha256 not in (mixed.sha256, clean.sha256)
+    other = CleanPart(share=0.2, alone=True).of(replace(released, sha256="another release"), clean, seed=4)
+    assert other.sha256 == alone.sha256, "the release is not looked at"
 
 
 def test_a_clean_part_needs_both_sides_of_the_same_samples() -> None:
