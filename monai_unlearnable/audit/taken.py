@@ -159,7 +159,8 @@ def base_of(recipe: VictimRecipe) -> str:
         >>> base_of(VictimRecipe()) == base_of(VictimRecipe(name="other", pictures=(JpegRoundTrip(75),)))
         True
     """
-    own = {name: value for name, value in recipe.describe().items() if name not in ("name", *_PLACES)}
+    victim = recipe if recipe.baseline is None else recipe.baseline  # who has a part alone has other epochs
+    own = {name: value for name, value in victim.describe().items() if name not in ("name", *_PLACES)}
     return json.dumps(own, sort_keys=True)
 
 

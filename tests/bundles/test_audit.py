@@ -65,8 +65,8 @@ def test_countermeasures_are_more_victims() -> None:
 
 def test_a_suite_comes_before_single_countermeasures_and_knows_other_images() -> None:
     parser = make_workflow("audit").parser
-    parser["suite"], parser["countermeasures"], parser["other_images"] = "standard", ["grey"], "other.npz"
+    parser["suite"], parser["countermeasures"], parser["other_images"] = "standard", ["bits:2"], "other.npz"
     names = [one.name.removeprefix("small_resnet, ") for one in parser.get_parsed_content("report#recipes")]
-    assert names == ["small_resnet", *SUITES["standard"], "grey"]
+    assert names == ["small_resnet", *SUITES["standard"], "bits:2"]
     starts = [one.start for one in parser.get_parsed_content("report#recipes") if one.start is not None]
     assert [str(one.source) for one in starts] == ["other.npz"]
