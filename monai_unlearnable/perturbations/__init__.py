@@ -18,6 +18,7 @@ from monai_unlearnable.perturbations.generator import GeneratedDeltas
 from monai_unlearnable.perturbations.generator_network import PatternedGenerator, small_generator
 from monai_unlearnable.perturbations.in_region import InRegion, in_region
 from monai_unlearnable.perturbations.linear_error_minimizing import LinearErrorMinimizing
+from monai_unlearnable.perturbations.low_pass import LEAST_WAVES, kept_waves, low_pass
 from monai_unlearnable.perturbations.objectives import (
     ComplementTarget,
     MemberObjective,
@@ -39,6 +40,7 @@ from monai_unlearnable.perturbations.synthetic import Synthetic
 from monai_unlearnable.perturbations.targeted import TargetedAdversarial
 
 __all__ = [
+    "LEAST_WAVES",
     "AtMost",
     "Autoregressive",
     "Background",
@@ -81,6 +83,8 @@ __all__ = [
     "UnsaturatedObjective",
     "descend",
     "in_region",
+    "kept_waves",
+    "low_pass",
     "on_grid",
     "resize_masks",
     "small_generator",

@@ -16,6 +16,7 @@ from monai_unlearnable.perturbations.base import Perturbation, PerturbationBatch
 from monai_unlearnable.perturbations.dense_objectives import resize_masks
 from monai_unlearnable.perturbations.error_minimizing import ErrorMinimizing, require_surrogate
 from monai_unlearnable.perturbations.generator import half_grid
+from monai_unlearnable.perturbations.low_pass import kept_waves, low_pass
 from monai_unlearnable.perturbations.targeted import TargetedAdversarial
 from monai_unlearnable.surrogates import ResampleTo
 from monai_unlearnable.types import Deltas, Images
@@ -35,7 +36,8 @@ class OnGrid(Perturbation):
     images are resampled once for all steps. An image that is not larger than that grid keeps its own.
 
     A size of the blocks makes the grid coarser still, of any image: what is even over several stored pixels survives
-    compression, blur and resampling better than what is as fine as these.
+    compression, blur and resampling better than what is as fine as these. A share of the waves takes the finest off
+    what is found, and surrogates see what is left, so that gradients go through the filter (:func:`low_pass`).
 
     Attributes:
         perturbation: the method.
@@ -43,9 +45,12 @@ class OnGrid(Perturbation):
             :class:`~monai_unlearnable.surrogates.InOrder`. None where it does not resample.
         block_size_px: side of a block in stored pixels, or a little less where it does not divide the image's size;
             None for blocks no larger than the resampling makes them.
+        low_pass_share: share of the waves along each axis of the image that deltas keep, from the longest; None for
+            all of them.
 
     Raises:
-        BudgetError: at construction, when blocks have fewer than 2 pixels a side.
+        BudgetError: at construction, when blocks have fewer than 2 pixels a side; when the share is not above 0 and
+            below 1.
     """
 
     name: ClassVar[str] = "on_grid"
@@ -53,11 +58,16 @@ class OnGrid(Perturbation):
     perturbation: ErrorMinimizing | TargetedAdversarial
     size_px: int | None = None
     block_size_px: int | None = None
+    low_pass_share: float | None = None
 
     def __post_init__(self) -> None:
         if self.block_size_px is not None and self.block_size_px < _LEAST_BLOCK_PX:
             raise BudgetError(
                 f"block_size_px={self.block_size_px}: a block has {_LEAST_BLOCK_PX} pixels a side, or more."
+            )
+        if self.low_pass_share is not None and not 0 < self.low_pass_share < 1:
+            raise BudgetError(
+                f"low_pass_share={self.low_pass_share}: deltas keep a share of their waves above 0 and below 1."
             )
 
     @property
@@ -86,7 +96,7 @@ class OnGrid(Perturbation):
         space = tuple(batch.image.shape[2:])
         seen = self._seen_space(batch)
         grid = self._grid(space, seen)
-        if grid == space:
+        if grid == space and self.low_pass_share is None:
             return self.perturbation.improve(batch, surrogate=model, on_step=on_step)
         view = batch.image if seen is None else self._resampled(batch)
         coarse = replace(
@@ -99,15 +109,16 @@ class OnGrid(Perturbation):
 
         def look(image: Images) -> Tensor:
             if seen is None:
-                return model(view + _enlarge(image - coarse.image, space))
-            return model(view + _enlarge(image - coarse.image, seen), resampled=True)
+                return model(view + self._shown(image - coarse.image, space, space))
+            return model(view + self._shown(image - coarse.image, seen, space), resampled=True)
 
         # What counts are the levels of the image's own grid: of an L2 radius the smaller one has its share.
         budget = self.perturbation.budget_of(batch).of_grid(grid, coarse.delta[0].numel() / batch.delta[0].numel())
         found = self.perturbation.with_budget(budget).improve(coarse, surrogate=look, on_step=on_step)
-        delta = batch.project(_enlarge(found, space), self.budget_of(batch))
-        still = (found == coarse.delta).flatten(1).all(1)
-        delta[still] = batch.delta[still]
+        delta = batch.project(self._shown(found, space, space), self.budget_of(batch))
+        if self.low_pass_share is None:  # what a start has of finer waves is to go in any case
+            still = (found == coarse.delta).flatten(1).all(1)
+            delta[still] = batch.delta[still]
         return delta
 
     def _seen_space(self, batch: PerturbationBatch) -> tuple[int, ...] | None:
@@ -125,23 +136,37 @@ class OnGrid(Perturbation):
             return grid
         return tuple(min(one, -(-own // self.block_size_px)) for one, own in zip(grid, space, strict=True))
 
+    def _shown(self, small: Deltas, size: Sequence[int], space: Sequence[int]) -> Deltas:
+        """Return what deltas of the grid are at a size of an image; ``space`` is the size that it is stored in."""
+        deltas = _enlarge(small, size)
+        return deltas if self.low_pass_share is None else low_pass(deltas, kept_waves(space, self.low_pass_share))
+
     def _resampled(self, batch: PerturbationBatch) -> Images:
         whole = None if batch.patches is None else batch.patches.whole_space
         with torch.no_grad():
             return ResampleTo(size_px=self.size_px or ())(batch.image, whole)  # type: ignore[no-any-return]
 
     def describe(self) -> dict[str, Any]:
-        """Return the method's settings, what the surrogate sees and the size of blocks as JSON values."""
-        return self.perturbation.describe() | {"seen_px": self.size_px, "block_size_px": self.block_size_px}
+        """Return the method's settings, what the surrogate sees, the size of blocks and kept waves as JSON values."""
+        return self.perturbation.describe() | {
+            "seen_px": self.size_px,
+            "block_size_px": self.block_size_px,
+            "low_pass_share": self.low_pass_share,
+        }
 
 
 def on_grid(
-    perturbation: ErrorMinimizing | TargetedAdversarial, size_px: int | None, block_size_px: int | None = None
+    perturbation: ErrorMinimizing | TargetedAdversarial,
+    size_px: int | None,
+    block_size_px: int | None = None,
+    low_pass_share: float | None = None,
 ) -> OnGrid | ErrorMinimizing | TargetedAdversarial:
-    """Return the method on half the grid of this size, in blocks of so many stored pixels; None twice for neither."""
-    if size_px is None and block_size_px is None:
+    """Return the method on half the grid of this size, in such blocks, without its finest waves; of None the method."""
+    if size_px is None and block_size_px is None and low_pass_share is None:
         return perturbation
-    return OnGrid(perturbation=perturbation, size_px=size_px, block_size_px=block_size_px)
+    return OnGrid(
+        perturbation=perturbation, size_px=size_px, block_size_px=block_size_px, low_pass_share=low_pass_share
+    )
 
 
 def _enlarge(deltas: Deltas, space: Sequence[int]) -> Deltas:

@@ -167,6 +167,13 @@ def _add_shape(verb: argparse.ArgumentParser) -> None:
         "resampling (default: as fine as the method makes them; not of generator)",
     )
     verb.add_argument(
+        "--low-pass",
+        type=share,
+        metavar="S",
+        help="in the place of blocks: keep this share of a delta's waves, from the longest, such as 0.5 for half of "
+        "them along each axis (default: all; of methods with a surrogate)",
+    )
+    verb.add_argument(
         "--phases",
         type=int,
         choices=(1, 2),

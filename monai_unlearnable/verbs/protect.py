@@ -129,6 +129,12 @@ def _shaped(recipe: Recipe, options: argparse.Namespace, parser: argparse.Argume
         if not isinstance(recipe, SurrogateRecipe):
             parser.error(f"--kept-share: {options.perturbation} has no surrogate, or a pattern already")
         recipe = replace(recipe, kept_patterns=Stripes(phases=options.phases or 1), kept_share=options.kept_share)
+    if options.low_pass is not None:
+        if not isinstance(recipe, SurrogateRecipe):
+            parser.error(f"--low-pass: {options.perturbation} has no surrogate; --block-size-px draws coarser patterns")
+        if options.block_size_px is not None:
+            parser.error("--low-pass and --block-size-px both say how fine deltas are; give one")
+        return replace(recipe, low_pass_share=options.low_pass)
     if options.block_size_px is None:
         return recipe
     if not isinstance(recipe, SurrogateRecipe | SyntheticRecipe):

@@ -84,7 +84,7 @@ def load_surrogate(
     if isinstance(method, ErrorMinimizing):
         # Deltas of the run started from a pattern; these start from nothing, which is never enough.
         method = replace(method, enough_loss=None)
-    whole = on_grid(method, None, recipe.block_size_px)
+    whole = on_grid(method, None, recipe.block_size_px, recipe.low_pass_share)
     return surrogate, whole if recipe.region is None else InRegion(perturbation=whole, region=recipe.region)
 
 

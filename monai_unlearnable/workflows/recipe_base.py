@@ -15,10 +15,8 @@ from torch import nn
 from monai_unlearnable.budgets import AnyBudget
 from monai_unlearnable.dense_networks import small_unet
 from monai_unlearnable.engines import PrepareViews, ProtectionEngine, SaveProtection
-from monai_unlearnable.errors import SourceError
 from monai_unlearnable.networks import small_resnet
 from monai_unlearnable.perturbations import (
-    Coarse,
     Combined,
     ErrorMinimizing,
     MemberObjective,
@@ -43,14 +41,13 @@ from monai_unlearnable.surrogates import (
     whole_ways,
 )
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext, objective_for
+from monai_unlearnable.workflows.fineness import check_blocks, check_low_pass, in_blocks, wave_blocks
 from monai_unlearnable.workflows.plain_recipe import NetworkFactory, Recipe
 
 __all__ = [
     "NetworkFactory",
     "Recipe",
     "SurrogateRecipe",
-    "check_blocks",
-    "in_blocks",
     "preprocessing_for",
     "training_loss",
 ]
@@ -81,6 +78,8 @@ class SurrogateRecipe(Recipe):
             :meth:`RecipeContext.shares`).
         block_size_px: deltas, and the patterns below them, are even over blocks of so many stored pixels a side (see
             :class:`~monai_unlearnable.perturbations.OnGrid`); None for deltas as fine as the surrogate's view.
+        low_pass_share: share of the waves along each axis that deltas keep, from the longest, in the place of blocks;
+            the patterns below them are drawn in blocks that they can show. None for all.
         steps: delta steps in a pass.
         step_share: length of a delta step as a share of the radius.
     """
@@ -99,8 +98,14 @@ class SurrogateRecipe(Recipe):
     kept_share: float = 0.5
     faint_share: float = 0.25
     block_size_px: int | None = None
+    low_pass_share: float | None = None
     steps: int = 20
     step_share: float = 0.1
+
+    def describe(self) -> dict[str, Any]:
+        """Return all settings as JSON values; see :meth:`Recipe.describe`. A low-pass is said where there is one."""
+        settings = super().describe()
+        return {name: value for name, value in settings.items() if (name, value) != ("low_pass_share", None)}
 
     def seen_at(self, size_px: int | None) -> SurrogateRecipe:
         """Let the surrogate look at this size, unless the recipe says which; see :meth:`Recipe.seen_at`."""
@@ -108,9 +113,10 @@ class SurrogateRecipe(Recipe):
         return replace(self, surrogate_size_px=size_px).with_patterns(lambda patterns: patterns.seen_at(size_px))
 
     def check_images(self, images: Source) -> None:
-        """Refuse images that one block covers; see :meth:`Recipe.check_images`."""
+        """Refuse images that one block or one wave covers; see :meth:`Recipe.check_images`."""
         super().check_images(images)
         check_blocks(images, self.block_size_px)
+        check_low_pass(images, self.low_pass_share, block_size_px=self.block_size_px)
 
     def seen_whole(self, *, spatial_dims: int) -> SurrogateRecipe:
         """Let the surrogate see images whole, unless it resamples them; see :meth:`Recipe.seen_whole`."""
@@ -191,11 +197,11 @@ class SurrogateRecipe(Recipe):
         )
 
     def coarse(self, patterns: PatternFamily) -> PatternFamily:
-        """Return patterns of the blocks that deltas have."""
-        return in_blocks(patterns, self.block_size_px)
+        """Return patterns of the blocks that deltas have, or that their waves can show."""
+        return in_blocks(patterns, self.block_size_px or wave_blocks(self.low_pass_share))
 
     def _method(self, context: RecipeContext) -> Perturbation:
-        method = on_grid(self.perturbation_of(context), self.surrogate_size_px, self.block_size_px)
+        method = on_grid(self.perturbation_of(context), self.surrogate_size_px, self.block_size_px, self.low_pass_share)
         if self.kept_patterns is None:
             return method
         pattern = context.synthetic(self.coarse(self.kept_patterns), faint_share=self.faint_share)
@@ -225,28 +231,6 @@ class SurrogateRecipe(Recipe):
             train_handlers=[*handlers, save, *context.handlers],
         )
         return engine, save
-
-
-def in_blocks(patterns: PatternFamily, block_size_px: int | None) -> PatternFamily:
-    """Return patterns that are drawn on a grid of blocks of so many stored pixels a side; None for that of pixels."""
-    return patterns if block_size_px is None else Coarse(patterns=patterns, block_size_px=block_size_px)
-
-
-def check_blocks(images: Source, block_size_px: int | None) -> None:
-    """Refuse images that one block covers; None for no blocks.
-
-    Raises:
-        SourceError: names the first such image.
-    """
-    if block_size_px is None:
-        return
-    for index in range(len(images)):
-        longest = max(images.shape(index)[1:])
-        if longest < 2 * block_size_px:
-            raise SourceError(
-                f"{images.path}: {images.sample_ids[index]} has sides of {longest} pixels at most, and in blocks "
-                f"of {block_size_px} its delta would be the same everywhere. Take smaller blocks."
-            )
 
 
 def preprocessing_for(facts: ImageFacts, size_px: int | None) -> nn.Module:

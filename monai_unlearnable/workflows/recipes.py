@@ -31,12 +31,11 @@ from monai_unlearnable.perturbations import (
 )
 from monai_unlearnable.sources import Source, Task
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext
+from monai_unlearnable.workflows.fineness import check_blocks, in_blocks
 from monai_unlearnable.workflows.recipe_base import (
     NetworkFactory,
     Recipe,
     SurrogateRecipe,
-    check_blocks,
-    in_blocks,
 )
 
 __all__ = [

@@ -19,7 +19,7 @@ QUICK: dict[str, Any] = {
 }
 LEFT_OUT = {
     *("networks", "dense_networks", "dense_ways", "start", "countermeasures", "view_radius"),
-    *("kept_patterns", "kept_share", "block_size_px"),
+    *("kept_patterns", "kept_share", "block_size_px", "low_pass_share"),
 }
 
 

@@ -1,4 +1,4 @@
-"""``protect --block-size-px``, ``--kept-share`` and ``--phases``."""
+"""``protect --block-size-px``, ``--low-pass``, ``--kept-share`` and ``--phases``."""
 
 from __future__ import annotations
 
@@ -27,6 +27,15 @@ def test_deltas_in_blocks_and_with_a_pattern(command: Command) -> None:
         found = np.stack([after.read(at).astype(int) - before.read(at) for at in range(6)])
         found = found.reshape(6, 24 // side, side, 24 // side, side)
         assert (found == found[:, :, :1, :, :1]).all() and np.abs(found).max() == 8
+
+
+def test_deltas_of_long_waves(command: Command) -> None:
+    write_pictures(Path("large"), size_px=24, per_class=3)
+    words = ("--perturbation", "linear_error_minimizing", "--low-pass", "0.5", "--kept-share", "0.5")
+    answer = command("protect", "large", "--output", "release", "--ledger", "ledger", *words, "--json")
+    assert answer.code == 0 and answer.json["held"] is True, answer.err
+    settings = json.loads(Path("ledger/ledger.json").read_text())["configuration"]["settings"]
+    assert settings["low_pass_share"] == 0.5 and settings["block_size_px"] is None
 
 
 def test_phases_of_stripes(command: Command) -> None:
@@ -63,6 +72,12 @@ def test_phases_of_a_pattern_that_keeps_a_share(command: Command) -> None:
         (("--perturbation", "generator", "--block-size-px", "4"), "--block-size-px: generator makes deltas as fine"),
         (("--kept-share", "1"), "'1' is not a share above 0 and below 1"),
         (("--kept-share", "half"), "'half' is not a number"),
+        (("--low-pass", "0.5"), "--low-pass: synthetic has no surrogate; --block-size-px draws coarser patterns"),
+        (
+            ("--perturbation", "error_minimizing", "--low-pass", "0.5", "--block-size-px", "4"),
+            "--low-pass and --block-size-px both say how fine deltas are; give one",
+        ),
+        (("--low-pass", "2"), "'2' is not a share above 0 and below 1"),
         (("--block-size-px", "1"), "1 pixels: a block has 2 to 1024 a side"),
     ],
 )

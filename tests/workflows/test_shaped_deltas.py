@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.fft import dctn  # type: ignore[import-untyped]
 
 from monai_unlearnable.errors import BudgetError, LedgerError, SourceError
 from monai_unlearnable.perturbations import Checks, Coarse, Stripes
@@ -26,6 +27,7 @@ from monai_unlearnable.workflows import (
     load_surrogate,
     protect,
 )
+from monai_unlearnable.workflows.recipe_base import SurrogateRecipe
 from tests.small_data import class_images, write_npz
 from tests.workflows.test_dense_road import SMALL, pictures, volumes
 from tests.workflows.test_fitting import source as sized_source
@@ -80,6 +82,22 @@ def test_deltas_are_even_over_blocks_of_stored_pixels(tmp_path: Path) -> None:
     assert (changed == changed[:, :1, :, :1]).all() and changed.any()
 
 
+@pytest.mark.parametrize("recipe", [LINEAR, ErrorMinimizingRecipe(**SMALL, max_rounds=1)], ids=["linear", "networks"])
+def test_deltas_keep_their_long_waves_alone(recipe: SurrogateRecipe, tmp_path: Path) -> None:
+    source = write_npz(tmp_path / "s.npz")
+    recipe = replace(recipe, low_pass_share=0.25)
+    assert road(source, tmp_path, recipe).held
+    found = dctn(np.stack(deltas(source, tmp_path))[:, 0], axes=(1, 2), norm="ortho") ** 2
+    short = found.sum() - found[:, :7, :7].sum()
+    # What rounding to whole levels and the ends of the range and of the radius bring back; white noise has 0.94.
+    assert 0 < short < 0.1 * found.sum()
+    surrogate, method = load_surrogate(tmp_path / "ledger", recipe.seen_at(None))
+    images, labels = class_images(per_class=1, seed=9)
+    later = SurrogatePerturbation(method, surrogate)(torch.from_numpy(images[0])[None], int(labels[0]))
+    spectrum = dctn(later[0].numpy() - images[0].astype(float), norm="ortho") ** 2
+    assert 0 < spectrum.sum() - spectrum[:7, :7].sum() < 0.1 * spectrum.sum()
+
+
 def test_a_pattern_keeps_its_share_and_later_images_are_refused(tmp_path: Path) -> None:
     source = write_npz(tmp_path / "s.npz")
     assert road(source, tmp_path, BOTH).held
@@ -105,6 +123,15 @@ def test_blocks_as_large_as_an_image_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "ledger").exists()
 
 
+def test_one_wave_alone_and_blocks_beside_a_low_pass_are_refused(tmp_path: Path) -> None:
+    source = write_npz(tmp_path / "s.npz")
+    with pytest.raises(SourceError, match=r"sides of 28 pixels at most, and with 0\.05 of its waves its"):
+        road(source, tmp_path, replace(LINEAR, low_pass_share=0.05))
+    with pytest.raises(BudgetError, match=r"block_size_px=4 and low_pass_share=0\.5 both say how fine deltas are"):
+        road(source, tmp_path, replace(BLOCKS, low_pass_share=0.5))
+    assert not (tmp_path / "ledger").exists()
+
+
 def test_kept_patterns_are_fitted_like_any_other() -> None:
     recipe = ErrorMinimizingRecipe(kept_patterns=Stripes())
     assert recipe.seen_at(96).kept_patterns == Stripes(view_px=48)
@@ -113,4 +140,5 @@ def test_kept_patterns_are_fitted_like_any_other() -> None:
     assert replace(recipe, surrogate_size_px=32).seen_whole(spatial_dims=3).kept_patterns == Stripes()
     assert TargetedAdversarialRecipe(kept_patterns=Stripes()).seen_at(64).kept_patterns == Stripes(view_px=32)
     assert replace(recipe, block_size_px=4).coarse(Stripes()) == Coarse(patterns=Stripes(), block_size_px=4)
+    assert replace(recipe, low_pass_share=0.3).coarse(Stripes()) == Coarse(patterns=Stripes(), block_size_px=4)
     recipe.check_images(sized_source([20], dims=3))
