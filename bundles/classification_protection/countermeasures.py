@@ -80,15 +80,13 @@ def experiments(big: bool, data: Path) -> list[Experiment]:
         for words, recipe in METHODS:
             if dataset != "breastmnist" and isinstance(recipe, TargetedAdversarialRecipe):
                 recipe = replace(recipe, surrogate_epochs=10)
-            if dataset in SEEN_PX:
-                recipe = recipe.seen_at(SEEN_PX[dataset])
             rows.append((dataset, "8/255", words, recipe))
-    rows += [("breastmnist", radius, "", TWO_PHASES) for radius in OTHER_RADII]
+    rows += [(dataset, radius, "", TWO_PHASES) for dataset in EPOCHS for radius in OTHER_RADII]
     return [
         Experiment(
             dataset=dataset,
             radius=radius,
-            recipe=recipe,
+            recipe=recipe.seen_at(SEEN_PX[dataset]) if dataset in SEEN_PX else recipe,
             victims=victims(dataset, data),
             variant=variant(words),
             extras=tuple(Extra),

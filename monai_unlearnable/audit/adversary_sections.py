@@ -55,7 +55,7 @@ def _table(grid: Grid, task: Task) -> str:
 def _cells(column: GridColumn, at: int, task: Task) -> str:
     found = column.cells[at]
     if isinstance(found, NotApplied):
-        return '<td colspan="2">not applicable</td>'
+        return f'<td colspan="2">{"diverged" if found.diverged else "not applicable"}</td>'
     if found is None:
         return '<td colspan="2">not tested</td>'
     if not found.learned:

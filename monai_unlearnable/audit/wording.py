@@ -55,8 +55,8 @@ _ABOUT_MASKS = (
     "The best trivial predictor is the score of somebody who never looks at an image and gives every pixel the same "
     "answer: all background, or all one structure.",
     f"A release counts as protected when the victims' mean IoU is at most {DENSE_LIMIT:.2f}. There is no verdict when "
-    f"the clean baseline's is below {DENSE_LEARNED:.2f}, or not {LEARNED_MARGIN:.2f} above the best trivial predictor: "
-    "a victim that cannot learn proves nothing.",
+    f"the clean baseline's is below {DENSE_LEARNED:.2f}, or not {LEARNED_MARGIN:.2f} above the best trivial predictor, "
+    "and the victim does not learn from the release either: a victim that cannot learn proves nothing.",
     f"{DENSE_LIMIT:.2f} is a choice, not a law: what is outlined so badly is of no use for measuring or planning, but "
     "may still hint at where a structure lies.",
 )

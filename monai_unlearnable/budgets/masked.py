@@ -107,5 +107,4 @@ class MaskedBudget(Budget):
         return self.budget.describe() | {"masked": True}
 
     def _is_inside(self, values: Deltas) -> PerSampleFlag:
-        outside = values.where(~self.mask.to(values.device), torch.zeros((), dtype=values.dtype, device=values.device))
-        return (outside == 0).flatten(1).all(1)
+        return (values == self.inside(values)).flatten(1).all(1)

@@ -17,10 +17,10 @@ from monai_unlearnable.errors import ReleaseError
 from monai_unlearnable.release.budget import ReleaseBudget
 from monai_unlearnable.release.budgets import ReleaseBudgets
 from monai_unlearnable.release.paths import is_plain_name
+from monai_unlearnable.sources.released import MANIFEST_NAME, SOFTWARE_NAME
 
 __all__ = ["MANIFEST_NAME", "STATEMENTS", "Manifest", "ManifestFields", "ManifestFile", "read_manifest"]
 
-MANIFEST_NAME = "manifest.json"
 _VERSION = 3
 
 STATEMENTS = (
@@ -133,7 +133,7 @@ class Manifest:
         """
         value = {
             "schema_version": _VERSION,
-            "software": {"name": "monai-unlearnable", "version": self.software_version},
+            "software": {"name": SOFTWARE_NAME, "version": self.software_version},
             "method": self.fields.method,
             "configuration": dict(self.fields.configuration),
             "radius_given": self.fields.budgets.radius_given,

@@ -158,7 +158,10 @@ def test_the_heat_map_says_in_numbers_what_it_says_in_colours() -> None:
     report = _report(
         _outcome(named, [0.3], [0.9]),
         _outcome(jpeg, [0.7], [0.95]),
-        not_applied=(NotApplied(adversary_of(named, "grey"), "no"),),
+        not_applied=(
+            NotApplied(adversary_of(named, "grey"), "no"),
+            NotApplied(adversary_of(named, "blur:1"), "no", diverged=True),
+        ),
     )
     page = heat_map(report)
     white, half, orange = "#ffffff", "#f8d2ac", "#f2a65a"
@@ -169,7 +172,7 @@ def test_the_heat_map_says_in_numbers_what_it_says_in_colours() -> None:
         (orange, "95.0% (112%)"),
     ]
     assert HOSTILE not in page and "&lt;b&gt;&amp;" in page
-    assert '<td colspan="2">not applicable</td>' in page
+    assert '<td colspan="2">not applicable</td>' in page and '<td colspan="2">diverged</td>' in page
     assert '<th scope="row">JPEG, quality 5</th>' in page
 
 
