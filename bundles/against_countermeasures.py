@@ -15,7 +15,7 @@ from monai_unlearnable.audit.suites import SUITES
 
 __all__ = ["KINDS", "against_countermeasures", "variant"]
 
-KINDS = (*SUITES["standard"], "notch", "clean-part:0.2", "clean-part-alone:0.2")
+KINDS = (*SUITES["standard"], "notch", "clean-part:0.2", "clean-part-alone:0.2", "early-stopping:0.1")
 """What every method is tried against."""
 
 

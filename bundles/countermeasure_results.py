@@ -13,7 +13,7 @@ __all__ = ["SUITE", "counts", "learned", "left_out", "method_of", "regained", "s
 
 SUITE = "countermeasures"
 """How the variants of experiments end whose victims take countermeasures, and what the files of figures are called."""
-_APART = ("pretrained", "clean-part", "notch")
+_APART = ("pretrained", "clean-part", "early-stopping", "notch")
 """Readers who have more than the released files, or know how they were made."""
 
 

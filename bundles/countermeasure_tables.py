@@ -19,6 +19,7 @@ _SUMMARIES = (
     ("the same, who knows of the stripes", ("notch",)),
     ("the same, pretrained", ("pretrained",)),
     ("the same, a fifth not protected", ("clean-part:",)),
+    ("the same, stopped by a clean tenth", ("early-stopping:",)),
 )
 
 
@@ -105,7 +106,7 @@ def _table(rows: Sequence[dict[str, Any]], name: str) -> str:
         if any(counts(kind, kinds) for kind in tried):
             lines.append(f"| {title} | | {' | '.join(share_text(one, kinds) for one in rows)} |")
     peaks = [share_text(one, (), "peak") for one in rows]
-    lines.append(f"| the same, stopped at its best on clean images | | {' | '.join(peaks)} |")
+    lines.append(f"| the same, stopped at its best on the test images | | {' | '.join(peaks)} |")
     lines.append(f"| seconds to protect | | {' | '.join(format(one['protect_seconds'], '.0f') for one in rows)} |")
     lines += [f"| {title} | | {' | '.join(look(one['audit']) for one in rows)} |" for title, look in _looks(rows)]
     lines.append(f"| PSNR dB, SSIM | | {' | '.join(_fidelity(one) for one in rows)} |")

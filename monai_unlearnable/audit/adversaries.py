@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from monai_unlearnable.audit.clean_parts import CleanPart
+from monai_unlearnable.audit.early_stopping import EarlyStopping
 from monai_unlearnable.audit.pretraining import Pretraining
 from monai_unlearnable.audit.self_supervision import SelfSupervision
 from monai_unlearnable.audit.victims import VictimRecipe
@@ -65,6 +66,7 @@ COUNTERMEASURES: Mapping[str, str] = MappingProxyType(
         "self-supervised": "learns from the training images without labels, and trains its last layer alone with them",
         "clean-part:SHARE": "so much of the training images is not protected, as 0.2",
         "clean-part-alone:SHARE": "trains on the unprotected ones alone",
+        "early-stopping:SHARE": "stops when it is best on so much of the images, clean and not trained on, as 0.1",
     }
 )
 """How each countermeasure is written, and what it is."""
@@ -160,6 +162,8 @@ def adversary_of(
             # Who has a fifth of the images looks five times as often at each, as others do at all of them together.
             epochs = round(recipe.epochs / part.share) if part.alone else recipe.epochs
             return replace(named, clean_part=part, baseline=recipe, epochs=epochs)
+        if kind == "early-stopping":
+            return replace(named, early_stopping=EarlyStopping(share=_real(number)))
     except (ValueError, OverflowError) as error:
         raise ValueError(f"countermeasure {text!r}: {error} ({forms[0]}: {COUNTERMEASURES[forms[0]]}.)") from error
     raise ValueError(f"countermeasure {text[:80]!r} is not understood. Write one of: {', '.join(COUNTERMEASURES)}.")

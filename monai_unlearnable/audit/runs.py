@@ -28,8 +28,16 @@ _TRAINING_VERSION = 1
 """Raised whenever the same recipe, data and seed no longer mean the same training."""
 
 
-def run_key(recipe: VictimRecipe, train: ImageSet, test: ImageSet, *, seed: int, start: ImageSet | None = None) -> str:
-    """Hash everything that decides a training's outcome: data, also that of a pretraining, recipe, seed, versions."""
+def run_key(
+    recipe: VictimRecipe,
+    train: ImageSet,
+    test: ImageSet,
+    *,
+    seed: int,
+    start: ImageSet | None = None,
+    validation: ImageSet | None = None,
+) -> str:
+    """Hash everything that decides a training's outcome: all data, recipe, seed, versions."""
     facts = {
         "training_version": _TRAINING_VERSION,
         "recipe": recipe.describe(),
@@ -40,6 +48,7 @@ def run_key(recipe: VictimRecipe, train: ImageSet, test: ImageSet, *, seed: int,
         "monai": monai.__version__,
         "torch": torch.__version__,
         **({} if start is None else {"start": start.sha256}),
+        **({} if validation is None else {"validation": validation.sha256}),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

@@ -19,7 +19,7 @@ _FULL = (
     *("bits:2", "median:1", "gamma:1.5", "jpeg2000:10", "noise:8/255"),
     *("notch", "affine", "cutout", "mixup", "cutmix", "pretrained:last", "self-supervised"),
     *("clean-part:0.1", "clean-part-alone:0.1", "clean-part:0.2", "clean-part-alone:0.2"),
-    *("clean-part:0.5", "clean-part-alone:0.5"),
+    *("clean-part:0.5", "clean-part-alone:0.5", "early-stopping:0.1"),
 )
 
 SUITES: Mapping[str, tuple[str, ...]] = MappingProxyType({"quick": _QUICK, "standard": _STANDARD, "full": _FULL})

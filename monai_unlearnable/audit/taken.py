@@ -15,7 +15,8 @@ __all__ = ["Axis", "Step", "base_of", "steps_of", "steps_text"]
 
 _ADVERSARIAL = "adversarial"
 _PART, _ALONE = "clean_part", "clean_part_alone"
-_PLACES = (_PART, "start", "pictures", "fitted", "training", _ADVERSARIAL)
+_STOPPING = "early_stopping"
+_PLACES = (_PART, _STOPPING, "start", "pictures", "fitted", "training", _ADVERSARIAL)
 """Where a recipe's description has what a reader has or does; all else is the victim itself."""
 
 _WINDOW_WIDTH = 2.0
@@ -69,6 +70,7 @@ _KINDS: Mapping[str, _Kind] = MappingProxyType(
         "WorstOf": _Kind("worst of several augmentations", told=("count",)),
         _PART: _Kind("a clean part", Axis("share", "share of images that is clean", 0.0), ("share",)),
         _ALONE: _Kind("a clean part alone", Axis("share", "share of images, clean, without the others"), ("share",)),
+        _STOPPING: _Kind("stopped early", Axis("share", "share of images, clean, to stop by"), ("share",)),
         "start": _Kind("pretrained", told=("without_labels", "only_last", "rate_share")),
         _ADVERSARIAL: _Kind(
             "adversarial training", Axis("radius_in_255", "adversarial radius (255ths of the window)", 0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +38,8 @@ class TrainingResult:
     """One finished training.
 
     Attributes:
-        score: headline score (accuracy, macro AUROC or mean IoU) on the clean test images after the last epoch.
+        score: headline score (accuracy, macro AUROC or mean IoU) on the clean test images after the last epoch, or
+            after the one that images to stop by have chosen; so are the other scores but the curves.
         peak: the best of ``score_curve``: a reader who could stop early on clean images.
         balanced_accuracy: after the last epoch; None for multiple labels and segmentation.
         loss_curve: mean training loss of each epoch.
@@ -64,6 +67,7 @@ def train_victim(
     seed: int,
     device: str | torch.device = "cpu",
     start: StartingWeights | None = None,
+    validation: ImageSet | None = None,
     on_epoch: Callable[[], None] | None = None,
 ) -> TrainingResult:
     """Train a victim and score it on the test images after every epoch.
@@ -78,6 +82,7 @@ def train_victim(
         seed: of weights, order of images and augmentation.
         device: where to train.
         start: weights of a victim with ``recipe.start``; None for one who starts from scratch.
+        validation: images that choose the epoch whose network is scored, the first of the best; None for the last.
         on_epoch: called after every epoch.
 
     Raises:
@@ -94,11 +99,14 @@ def train_victim(
         network = victim_network(recipe, train, device=torch.device(device), start=start)
         trainer = victim_trainer(recipe, network, train, seed=seed, device=torch.device(device))
         evaluator = _evaluator(recipe, network, test, device=torch.device(device))
-        losses, scores = _run(trainer, evaluator, on_epoch)
+        stopping = None
+        if validation is not None:
+            stopping = _BestEpoch(network, _evaluator(recipe, network, validation, device=torch.device(device)))
+        losses, scores = _run(trainer, evaluator, stopping, on_epoch)
         dense, predictions = _masks(recipe, network, test, device=torch.device(device))
     balanced = evaluator.state.metrics.get("balanced_accuracy")
     return TrainingResult(
-        score=scores[-1],
+        score=float(evaluator.state.metrics["score"]),
         peak=max(scores),
         balanced_accuracy=None if balanced is None else float(balanced),
         loss_curve=tuple(losses),
@@ -147,8 +155,28 @@ def _masks(
     return score_masks(predicted, test.labels, class_count=test.class_count), kept
 
 
+class _BestEpoch:
+    """Keeps the weights of the first epoch that is best on images to stop by, in memory."""
+
+    def __init__(self, network: nn.Module, evaluator: SupervisedEvaluator) -> None:
+        self._network, self._evaluator = network, evaluator
+        self._best, self._weights = -math.inf, network.state_dict()
+
+    def look(self) -> None:
+        self._evaluator.run()
+        score = float(self._evaluator.state.metrics["score"])
+        if score > self._best:
+            self._best, self._weights = score, copy.deepcopy(self._network.state_dict())
+
+    def load(self) -> None:
+        self._network.load_state_dict(self._weights)
+
+
 def _run(
-    trainer: SupervisedTrainer, evaluator: SupervisedEvaluator, on_epoch: Callable[[], None] | None
+    trainer: SupervisedTrainer,
+    evaluator: SupervisedEvaluator,
+    stopping: _BestEpoch | None,
+    on_epoch: Callable[[], None] | None,
 ) -> tuple[list[float], list[float]]:
     losses: list[float] = []
     scores: list[float] = []
@@ -158,10 +186,15 @@ def _run(
         losses.append(float(engine.state.metrics["loss"]))
         evaluator.run()
         scores.append(float(evaluator.state.metrics["score"]))
+        if stopping is not None:
+            stopping.look()
         if on_epoch is not None:
             on_epoch()
 
     trainer.run()
+    if stopping is not None:
+        stopping.load()
+        evaluator.run()
     return losses, scores
 
 

@@ -36,6 +36,16 @@ AuditProgress: TypeAlias = Callable[[str, int, int], None]
 Sets: TypeAlias = tuple[ImageSet, ImageSet, ImageSet]
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What one victim sees: training and test images, those that it learnt before, and those that it stops by."""
+
+    train: ImageSet
+    test: ImageSet
+    other: ImageSet | None
+    validation: ImageSet | None
+
+
 @dataclass
 class Trainings:
     """Train what is not on disk yet.
@@ -76,8 +86,12 @@ class Trainings:
         for seed in seeds:
             trained = released if mixed is None else mixed.of(released, clean, seed=seed)
             for one, train, side in ((plain, clean, "clean"), (recipe, trained, "released")):
+                validation = None
+                if one.early_stopping is not None:
+                    train, validation = one.early_stopping.split(train, clean, seed=seed)
                 other = None if one.start is None else other_images(one.start, train, test)
-                results[side].append(self._one(one, train, test, other, seed=seed, trained_on=side))
+                seen = _Seen(train, test, other, validation)
+                results[side].append(self._one(one, seen, seed=seed, trained_on=side))
         return RecipeOutcome(
             recipe=recipe,
             task=data.clean.task,
@@ -109,23 +123,22 @@ class Trainings:
             self._kept = view, sets
         return sets
 
-    def _one(
-        self,
-        recipe: VictimRecipe,
-        train: ImageSet,
-        test: ImageSet,
-        other: ImageSet | None,
-        *,
-        seed: int,
-        trained_on: str,
-    ) -> TrainingResult:
-        key = run_key(recipe, train, test, seed=seed, start=other)
+    def _one(self, recipe: VictimRecipe, seen: _Seen, *, seed: int, trained_on: str) -> TrainingResult:
+        train, test, other = seen.train, seen.test, seen.other
+        key = run_key(recipe, train, test, seed=seed, start=other, validation=seen.validation)
         what = f"{recipe.name}, {trained_on} files, seed {seed}"
         result = self.runs.load(key) if self.resume else None
         if result is None:
             start = None if other is None else self._start(recipe, other, seed=seed)
             result = train_victim(
-                recipe, train, test, seed=seed, device=self.device, start=start, on_epoch=lambda: self.tell(what, 1)
+                recipe,
+                train,
+                test,
+                seed=seed,
+                device=self.device,
+                start=start,
+                validation=seen.validation,
+                on_epoch=lambda: self.tell(what, 1),
             )
             about = {"recipe": recipe.describe(), "seed": seed, "trained_on": trained_on}
             self.runs.save(key, result, about=about)

@@ -9,6 +9,7 @@ from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from monai_unlearnable.audit.clean_parts import CleanPart
+from monai_unlearnable.audit.early_stopping import EarlyStopping
 from monai_unlearnable.audit.pretraining import Pretraining
 from monai_unlearnable.audit.self_supervision import SelfSupervision
 from monai_unlearnable.audit.sizes import INTERPOLATIONS
@@ -91,6 +92,7 @@ class VictimRecipe:
             for plain training.
         start: what the victim has learnt before; None starts from scratch.
         clean_part: share of the training images that is not protected; None where all are.
+        early_stopping: share of the images that the reader has clean and stops by; None trains to the end.
         baseline: the victim whose trainings on clean files are this one's, too; None for its own.
         training: what the reader does to every batch of the training, in this order, in the same units.
 
@@ -114,6 +116,7 @@ class VictimRecipe:
     adversarial: AdversarialSteps | None = None
     start: Pretraining | SelfSupervision | None = None
     clean_part: CleanPart | None = None
+    early_stopping: EarlyStopping | None = None
     baseline: VictimRecipe | None = None
     training: tuple[TrainingCountermeasure, ...] = ()
 
@@ -137,8 +140,9 @@ class VictimRecipe:
     @property
     def is_plain(self) -> bool:
         """Whether the reader takes no countermeasure."""
-        taken = (self.pictures, self.fitted, self.adversarial, self.training, self.start, self.clean_part)
-        return not any(taken)
+        does = (self.pictures, self.fitted, self.adversarial, self.training)
+        has = (self.start, self.clean_part, self.early_stopping)
+        return not any((*does, *has))
 
     @property
     def sees_release(self) -> bool:
@@ -165,6 +169,7 @@ class VictimRecipe:
             **({} if self.adversarial is None else {"adversarial": self.adversarial.describe()}),
             **({} if self.start is None else {"start": self.start.describe()}),
             **({} if self.clean_part is None else {"clean_part": self.clean_part.describe()}),
+            **({} if self.early_stopping is None else {"early_stopping": self.early_stopping.describe()}),
             **({"training": [one.describe() for one in self.training]} if self.training else {}),
         }
 

@@ -182,6 +182,9 @@ def headline_sentence(outcome: RecipeOutcome) -> str:
 
 
 def _trained_on(recipe: VictimRecipe) -> str:
+    if recipe.early_stopping is not None:
+        part = f"{recipe.early_stopping.share:.0%}"
+        return f"the released images and stopped when it was best on {part} of the originals, which it has clean,"
     if recipe.clean_part is None:
         return "the released images"
     part = f"{recipe.clean_part.share:.0%}"

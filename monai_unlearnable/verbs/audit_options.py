@@ -35,6 +35,7 @@ _COUNTERMEASURES = (
     "self-supervised",
     "clean-part:SHARE",
     "clean-part-alone:SHARE",
+    "early-stopping:SHARE",
 )
 _SUITES = ("quick", "standard", "full")
 _EXTRAS = ("detector", "authorised-use", "membership")

@@ -70,6 +70,7 @@ def _report(*outcomes: RecipeOutcome, not_applied: tuple[NotApplied, ...] = ()) 
         ("cutout", "boxes hidden"),
         ("mixup", "images mixed"),
         ("cutmix", "boxes swapped"),
+        ("early-stopping:0.1", "stopped early, share 0.1"),
         ("ueraser:3", "worst of several augmentations, count 3"),
     ],
 )
@@ -81,7 +82,7 @@ def test_countermeasures_are_read_from_recipes_and_not_from_names(text: str, wor
 
 NUMBERS = {
     **{"jpeg2000": "20", "low-resolution": "0.5", "adversarial": "4/255", "noise": "5/255", "gamma": "0.5"},
-    **{"clean-part": "0.2", "clean-part-alone": "0.2"},
+    **{"clean-part": "0.2", "clean-part-alone": "0.2", "early-stopping": "0.1"},
 }
 WORDED = {"pretrained", "denoiser"}
 """What follows their colon is no number."""
@@ -89,7 +90,7 @@ WORDED = {"pretrained", "denoiser"}
 
 def test_every_countermeasure_with_a_number_has_an_axis_that_its_number_lies_on() -> None:
     kinds = {one.partition(":")[0] for one in COUNTERMEASURES if ":" in one} - {"ueraser"} - WORDED
-    assert len(kinds) == 11
+    assert len(kinds) == 12
     for kind in kinds:
         number = NUMBERS.get(kind, "3")
         (step,) = steps_of(adversary_of(RECIPE, f"{kind}:{number}"))
