@@ -17,7 +17,7 @@ from monai_unlearnable.perturbations.pattern_family import PatternFamily
 from monai_unlearnable.perturbations.stripes import Stripes
 from monai_unlearnable.types import Deltas, Labels, PerSample, Region
 
-__all__ = ["MOST_COMBINED_LABELS", "Synthetic", "combinations_of"]
+__all__ = ["MOST_COMBINED_LABELS", "Synthetic", "check_channel_signs", "combinations_of"]
 
 MOST_COMBINED_LABELS = 4
 """Up to so many label columns, every combination of them has a pattern of its own."""
@@ -38,6 +38,8 @@ class Synthetic(Perturbation):
 
     All channels carry the same pattern, which grey conversion does not remove; or every other channel its opposite
     (``opposed_channels``), which stands out far more, because the channels of a natural picture rise and fall together.
+    Signs of one's own (``channel_signs``) lie in between: grey pictures keep a sixth of a pattern whose red, green and
+    blue are (+, -, +), and three quarters where they are (+, +, -).
 
     A clean image carries no pattern at all, so a model trained on the release answers it with the class whose pattern
     is the faintest. ``shares`` makes one class's pattern fainter; :meth:`shares_for` picks the rarest class, which
@@ -51,9 +53,11 @@ class Synthetic(Perturbation):
         shares: the share of the radius that the pattern of each class (of each combination of labels, counted as a
             binary number whose lowest digit is the first label) uses; None for all of it.
         opposed_channels: every other channel carries the opposite of the pattern.
+        channel_signs: 1 for each channel that carries the pattern, -1 for its opposite; None leaves it to
+            ``opposed_channels``.
 
     Raises:
-        BudgetError: at construction, when the patterns cannot tell so many classes apart.
+        BudgetError: at construction, when the patterns cannot tell so many classes apart, or a sign is none.
 
     Example:
         >>> from monai_unlearnable.budgets import LinfBudget
@@ -71,6 +75,7 @@ class Synthetic(Perturbation):
     patterns: PatternFamily = field(default_factory=Stripes)
     shares: tuple[float, ...] | None = None
     opposed_channels: bool = False
+    channel_signs: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.num_classes < 1:
@@ -80,6 +85,8 @@ class Synthetic(Perturbation):
             raise BudgetError(
                 f"shares={self.shares}: needs a share above 0, at most 1, for each of {self.num_classes} classes."
             )
+        if self.channel_signs is not None and not set(self.channel_signs) <= {1, -1}:
+            raise BudgetError(f"channel_signs={self.channel_signs}: needs 1 or -1 for each channel.")
         self.patterns.check(self.num_classes + 1)
 
     @staticmethod
@@ -152,7 +159,8 @@ class Synthetic(Perturbation):
 
         Raises:
             BudgetError: a label is outside ``0 .. num_classes - 1``, or the vector has another length; the images are
-                too small to show the patterns; the radius, spread over all pixels, is less than one level.
+                too small to show the patterns; the radius, spread over all pixels, is less than one level; there are
+                more or fewer channels than signs of them.
         """
         index, count = self._index_of(label.cpu())
         if self.shares is not None and index is None:
@@ -172,7 +180,10 @@ class Synthetic(Perturbation):
 
     def _channel_signs(self, channels: int, *, like: torch.Tensor) -> torch.Tensor:
         signs = torch.ones(channels)
-        if self.opposed_channels:
+        if self.channel_signs is not None:
+            check_channel_signs(self.channel_signs, channels)
+            signs = torch.tensor(self.channel_signs, dtype=torch.float32)
+        elif self.opposed_channels:
             signs[1::2] = -1
         return signs.reshape(1, channels, *[1] * (like.ndim - 1))
 
@@ -196,6 +207,7 @@ class Synthetic(Perturbation):
             "patterns": self.patterns.describe(),
             "shares": None if self.shares is None else list(self.shares),
             "opposed_channels": self.opposed_channels,
+            **({} if self.channel_signs is None else {"channel_signs": list(self.channel_signs)}),
             "budget": self.budget.describe(),
         }
 
@@ -252,6 +264,18 @@ def _row(budget: Budget, row: int) -> Budget:
         return MaskedBudget.of_mask(_row(budget.budget, row), budget.mask[row : row + 1])
     numbers = {name: getattr(budget, name) for name in ("radius_levels", "low_level", "high_level")}
     return replace(budget, **{name: float(one[row]) for name, one in numbers.items() if isinstance(one, torch.Tensor)})
+
+
+def check_channel_signs(signs: Sequence[int], channels: int) -> None:
+    """Refuse signs of more or fewer channels than there are.
+
+    Raises:
+        BudgetError: names both numbers.
+    """
+    if len(signs) != channels:
+        raise BudgetError(
+            f"channel_signs={tuple(signs)}: {len(signs)} signs, but images have {channels} channels. Give one for each."
+        )
 
 
 def combinations_of(label: Labels) -> torch.Tensor:

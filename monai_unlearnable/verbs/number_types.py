@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-__all__ = ["block_size", "level_size", "natural", "positive", "share", "size"]
+__all__ = ["block_size", "level_size", "natural", "positive", "share", "signs", "size"]
 
 
 def positive(text: str) -> int:
@@ -39,6 +39,13 @@ def share(text: str) -> float:
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a share above 0 and below 1")
     return value
+
+
+def signs(text: str) -> tuple[int, ...]:
+    """Return the signs of channels, 1 and -1."""
+    if not text or len(text) > 64 or not set(text) <= {"+", "-"}:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a + or - for each channel, such as ++-")
+    return tuple(1 if one == "+" else -1 for one in text)
 
 
 def level_size(text: str) -> float:

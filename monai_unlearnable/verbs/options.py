@@ -9,7 +9,7 @@ from typing import NoReturn
 from monai_unlearnable import __version__
 from monai_unlearnable.verbs.audit_options import add_audit, add_machine
 from monai_unlearnable.verbs.input_options import add_dicom, add_generator, add_inputs
-from monai_unlearnable.verbs.number_types import block_size, level_size, natural, share, size
+from monai_unlearnable.verbs.number_types import block_size, level_size, natural, share, signs, size
 
 __all__ = ["UsageError", "build_parser"]
 
@@ -172,6 +172,13 @@ def _add_shape(verb: argparse.ArgumentParser) -> None:
         metavar="S",
         help="in the place of blocks: keep this share of a delta's waves, from the longest, such as 0.5 for half of "
         "them along each axis (default: all; of methods with a surrogate)",
+    )
+    verb.add_argument(
+        "--channel-signs",
+        type=signs,
+        metavar="SIGNS",
+        help="sign of the patterns in each channel, of synthetic and autoregressive, such as ++- for red, green and "
+        "blue, of which grey pictures keep three quarters (default: all alike; where labels are masks +-+)",
     )
     verb.add_argument(
         "--phases",

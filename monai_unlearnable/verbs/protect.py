@@ -125,6 +125,10 @@ def _shaped(recipe: Recipe, options: argparse.Namespace, parser: argparse.Argume
     """Return the recipe with deltas in blocks, and with a pattern that keeps a share of the radius."""
     if options.phases is not None:
         recipe = _phased(recipe, options, parser)
+    if options.channel_signs is not None:
+        if not isinstance(recipe, SyntheticRecipe):
+            parser.error(f"--channel-signs: {options.perturbation} is not made of patterns alone")
+        recipe = replace(recipe, channel_signs=options.channel_signs)
     if options.kept_share is not None:
         if not isinstance(recipe, SurrogateRecipe):
             parser.error(f"--kept-share: {options.perturbation} has no surrogate, or a pattern already")

@@ -163,8 +163,10 @@ class RecipeContext:
         """
         return self.source.task is Task.SEGMENTATION
 
-    def synthetic(self, patterns: PatternFamily, *, faint_share: float) -> Synthetic:
-        """Return a pattern for each class of the source."""
+    def synthetic(
+        self, patterns: PatternFamily, *, faint_share: float, channel_signs: tuple[int, ...] | None = None
+    ) -> Synthetic:
+        """Return a pattern for each class of the source; its channels have the signs of :attr:`opposed_channels`."""
         return Synthetic(
             budget=self.budget,
             num_classes=self.num_classes,
@@ -172,6 +174,7 @@ class RecipeContext:
             patterns=patterns,
             shares=self.shares(faint_share=faint_share, patterns=patterns),
             opposed_channels=self.opposed_channels,
+            channel_signs=channel_signs,
         )
 
     def shares(self, *, faint_share: float, patterns: PatternFamily | None = None) -> tuple[float, ...] | None:

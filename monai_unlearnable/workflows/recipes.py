@@ -29,6 +29,7 @@ from monai_unlearnable.perturbations import (
     TargetMap,
     in_region,
 )
+from monai_unlearnable.perturbations.synthetic import check_channel_signs
 from monai_unlearnable.sources import Source, Task
 from monai_unlearnable.workflows.context import ImageFacts, RecipeContext
 from monai_unlearnable.workflows.fineness import check_blocks, in_blocks
@@ -60,22 +61,28 @@ class SyntheticRecipe(Recipe):
         faint_share: share of the radius that the faint class's pattern uses (see :meth:`RecipeContext.shares`).
         block_size_px: draw the patterns on a grid of blocks of so many stored pixels a side (see
             :class:`~monai_unlearnable.perturbations.Coarse`); None for the grid of pixels.
+        channel_signs: 1 for each channel that carries the patterns, -1 for their opposite; None for all alike, where
+            labels are masks for the opposite in every other one.
     """
 
     name: ClassVar[str] = Synthetic.name
     patterns: PatternFamily | None = None
     faint_share: float = 0.25
     block_size_px: int | None = None
+    channel_signs: tuple[int, ...] | None = None
 
     def check_images(self, images: Source) -> None:
-        """Refuse images that one block covers; see :meth:`Recipe.check_images`."""
+        """Refuse images that one block covers, or that have other channels; see :meth:`Recipe.check_images`."""
         super().check_images(images)
         check_blocks(images, self.block_size_px)
+        if self.channel_signs is not None:
+            check_channel_signs(self.channel_signs, images.shape(0)[0])
 
     def describe(self) -> dict[str, Any]:
-        """Return all settings as JSON values; see :meth:`Recipe.describe`. Blocks are said where there are any."""
+        """Return all settings as JSON values; see :meth:`Recipe.describe`. Blocks and signs are said where given."""
+        said_where_given = ("block_size_px", "channel_signs")
         settings = super().describe()
-        return {name: value for name, value in settings.items() if (name, value) != ("block_size_px", None)}
+        return {name: value for name, value in settings.items() if value is not None or name not in said_where_given}
 
     def for_task(self, task: Task) -> SyntheticRecipe:
         """Choose the patterns where none are, and their blocks; see :meth:`Recipe.for_task`."""
@@ -92,7 +99,9 @@ class SyntheticRecipe(Recipe):
     def build(self, context: RecipeContext) -> tuple[ProtectionEngine, SaveProtection]:
         """Return an engine of one pass."""
         save = SaveProtection(context.checkpoint, store=context.store, save_dict={})
-        pattern = context.synthetic(self._patterns_for(context.source.task), faint_share=self.faint_share)
+        pattern = context.synthetic(
+            self._patterns_for(context.source.task), faint_share=self.faint_share, channel_signs=self.channel_signs
+        )
         engine = ProtectionEngine(
             device=context.device,
             max_epochs=1,

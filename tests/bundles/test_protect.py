@@ -100,9 +100,8 @@ def test_defaults_are_those_of_the_recipe(configs: tuple[str, ...], recipe: Reci
     places, recipe = PLACES[recipe.name], recipe.for_task(Task.SINGLE_LABEL)
     of_masks = {one.name for one in fields(recipe) if one.name.startswith("dense_")}  # this bundle's labels are classes
     of_masks.add("region")
-    left_out = {"networks", "kept_patterns", "kept_share", "block_size_px", "low_pass_share"} | {"faint_share"} - set(
-        places
-    )
+    shaped = {"kept_patterns", "kept_share", "block_size_px", "low_pass_share", "channel_signs"}
+    left_out = {"networks", *shaped} | {"faint_share"} - set(places)
     assert {one.name for one in fields(recipe)} - left_out - of_masks == set(places)
     for name, place in places.items():
         pattern = isinstance(getattr(recipe, name), PatternFamily)

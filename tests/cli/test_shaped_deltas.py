@@ -1,4 +1,4 @@
-"""``protect --block-size-px``, ``--low-pass``, ``--kept-share`` and ``--phases``."""
+"""``protect --block-size-px``, ``--low-pass``, ``--channel-signs``, ``--kept-share`` and ``--phases``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from monai_unlearnable.sources import open_source
 from tests.cli.running import Command, write_pictures
@@ -36,6 +37,28 @@ def test_deltas_of_long_waves(command: Command) -> None:
     assert answer.code == 0 and answer.json["held"] is True, answer.err
     settings = json.loads(Path("ledger/ledger.json").read_text())["configuration"]["settings"]
     assert settings["low_pass_share"] == 0.5 and settings["block_size_px"] is None
+
+
+def test_signs_of_channels(command: Command) -> None:
+    write_colour_pictures(Path("colours"))
+    places = ("--output", "release", "--ledger", "ledger")
+    answer = command("protect", "colours", *places, "--channel-signs", "++-", "--json")
+    assert answer.code == 0 and answer.json["held"] is True, answer.err
+    before, after = open_source("colours"), open_source("release")
+    for at in range(len(before)):
+        red, green, blue = after.read(at).astype(int) - before.read(at)
+        assert red.any() and (red == green).all() and (red == -blue).all()
+    wrong = command("protect", "images", "--output", "r", "--ledger", "l", "--channel-signs", "++-")
+    assert wrong.code == 2 and "channel_signs=(1, 1, -1): 3 signs, but images have 1 channels" in wrong.err
+    assert not Path("l").exists()
+
+
+def write_colour_pictures(folder: Path) -> None:
+    random = np.random.default_rng(0)
+    for number in range(4):
+        (folder / f"class{number % 2}").mkdir(parents=True, exist_ok=True)
+        pixels = random.integers(40, 200, (24, 24, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"class{number % 2}" / f"{number}.png")
 
 
 def test_phases_of_stripes(command: Command) -> None:
@@ -76,6 +99,11 @@ def test_phases_of_a_pattern_that_keeps_a_share(command: Command) -> None:
         (
             ("--perturbation", "error_minimizing", "--low-pass", "0.5", "--block-size-px", "4"),
             "--low-pass and --block-size-px both say how fine deltas are; give one",
+        ),
+        (("--channel-signs", "+0-"), "'+0-' is not a + or - for each channel, such as ++-"),
+        (
+            ("--perturbation", "error_minimizing", "--channel-signs", "++-"),
+            "--channel-signs: error_minimizing is not made of patterns alone",
         ),
         (("--low-pass", "2"), "'2' is not a share above 0 and below 1"),
         (("--block-size-px", "1"), "1 pixels: a block has 2 to 1024 a side"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -56,6 +58,31 @@ def test_opposed_channels_carry_the_pattern_and_its_opposite_in_turn(channels: i
     )
     for channel in range(channels):
         assert torch.equal(opposed[:, channel], same[:, channel] * (-1) ** channel)
+
+
+@pytest.mark.parametrize(
+    ("signs", "kept"), [((1, -1, 1), 0.174), ((1, 1, -1), 0.772), ((-1, 1, 1), 0.402), ((1, 1, 1), 1.0)]
+)
+def test_channels_carry_the_signs_that_they_are_given(signs: tuple[int, ...], kept: float) -> None:
+    label = torch.randint(0, 2, (2, 1, 32, 32), generator=torch.Generator().manual_seed(1))
+    shares: dict[str, Any] = {"budget": BUDGET, "num_classes": 2, "seed": 4, "shares": (0.25, 1.0)}
+    same = Synthetic(**shares).pattern(label, (3, 32, 32))
+    signed = Synthetic(**shares, opposed_channels=True, channel_signs=signs)
+    found = signed.pattern(label, (3, 32, 32))
+    for channel, sign in enumerate(signs):
+        assert torch.equal(found[:, channel], sign * same[:, channel])
+    luma = torch.einsum("bc...,c->b...", found, torch.tensor([0.299, 0.587, 0.114]))
+    torch.testing.assert_close(luma.abs(), kept * same[:, 0].abs())
+    assert signed.describe()["channel_signs"] == list(signs)
+    assert "channel_signs" not in Synthetic(**shares).describe()
+
+
+def test_signs_that_are_none_or_too_few_are_refused() -> None:
+    with pytest.raises(BudgetError, match=r"channel_signs=\(1, 0, 1\): needs 1 or -1 for each channel"):
+        Synthetic(budget=BUDGET, num_classes=2, seed=4, channel_signs=(1, 0, 1))
+    method = Synthetic(budget=BUDGET, num_classes=2, seed=4, channel_signs=(1, -1))
+    with pytest.raises(BudgetError, match=r"channel_signs=\(1, -1\): 2 signs, but images have 3 channels"):
+        method.pattern(torch.tensor([0, 1]), (3, 32, 32))
 
 
 def test_shares_of_combinations() -> None:
