@@ -11,9 +11,9 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from monai_unlearnable.audit.clean_parts import CleanPart
-from monai_unlearnable.audit.early_stopping import EarlyStopping
 from monai_unlearnable.audit.pretraining import Pretraining
 from monai_unlearnable.audit.self_supervision import SelfSupervision
+from monai_unlearnable.audit.stopped_early import StoppedEarly
 from monai_unlearnable.audit.victims import VictimRecipe
 from monai_unlearnable.countermeasures import (
     AdversarialSteps,
@@ -163,7 +163,7 @@ def adversary_of(
             epochs = round(recipe.epochs / part.share) if part.alone else recipe.epochs
             return replace(named, clean_part=part, baseline=recipe, epochs=epochs)
         if kind == "early-stopping":
-            return replace(named, early_stopping=EarlyStopping(share=_real(number)))
+            return replace(named, early_stopping=StoppedEarly(share=_real(number)))
     except (ValueError, OverflowError) as error:
         raise ValueError(f"countermeasure {text!r}: {error} ({forms[0]}: {COUNTERMEASURES[forms[0]]}.)") from error
     raise ValueError(f"countermeasure {text[:80]!r} is not understood. Write one of: {', '.join(COUNTERMEASURES)}.")

@@ -9,10 +9,10 @@ from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from monai_unlearnable.audit.clean_parts import CleanPart
-from monai_unlearnable.audit.early_stopping import EarlyStopping
 from monai_unlearnable.audit.pretraining import Pretraining
 from monai_unlearnable.audit.self_supervision import SelfSupervision
 from monai_unlearnable.audit.sizes import INTERPOLATIONS
+from monai_unlearnable.audit.stopped_early import StoppedEarly
 from monai_unlearnable.callables import describe_callable
 from monai_unlearnable.countermeasures import (
     AdversarialSteps,
@@ -116,7 +116,7 @@ class VictimRecipe:
     adversarial: AdversarialSteps | None = None
     start: Pretraining | SelfSupervision | None = None
     clean_part: CleanPart | None = None
-    early_stopping: EarlyStopping | None = None
+    early_stopping: StoppedEarly | None = None
     baseline: VictimRecipe | None = None
     training: tuple[TrainingCountermeasure, ...] = ()
 

@@ -148,11 +148,9 @@ class OnGrid(Perturbation):
 
     def describe(self) -> dict[str, Any]:
         """Return the method's settings, what the surrogate sees, the size of blocks and kept waves as JSON values."""
-        return self.perturbation.describe() | {
-            "seen_px": self.size_px,
-            "block_size_px": self.block_size_px,
-            "low_pass_share": self.low_pass_share,
-        }
+        low_pass = {} if self.low_pass_share is None else {"low_pass_share": self.low_pass_share}
+        own = {"seen_px": self.size_px, "block_size_px": self.block_size_px, **low_pass}
+        return self.perturbation.describe() | own
 
 
 def on_grid(

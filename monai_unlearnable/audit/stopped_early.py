@@ -13,13 +13,13 @@ from monai_unlearnable.audit.loading import ImageSet
 from monai_unlearnable.errors import NotApplicableError
 from monai_unlearnable.sources.base import Task
 
-__all__ = ["EarlyStopping"]
+__all__ = ["StoppedEarly"]
 
 _LEAST_IMAGES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class EarlyStopping:
+class StoppedEarly:
     """The victim has a share of the images clean, with labels: its network is that of the epoch that is best on them.
 
     The victim is not trained on them, in whatever form, so that what it knows of them is no memory. Victims are tested

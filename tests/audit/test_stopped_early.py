@@ -11,9 +11,9 @@ import torch
 
 from monai_unlearnable.audit import VictimRecipe, audit_release, train_victim
 from monai_unlearnable.audit.adversaries import adversary_of, with_adversaries
-from monai_unlearnable.audit.early_stopping import EarlyStopping
 from monai_unlearnable.audit.loading import ImageSet
 from monai_unlearnable.audit.runs import run_key
+from monai_unlearnable.audit.stopped_early import StoppedEarly
 from monai_unlearnable.audit.taken import base_of, steps_of, steps_text
 from monai_unlearnable.audit.wording import headline_sentence
 from monai_unlearnable.dense_networks import small_unet
@@ -34,7 +34,7 @@ def released_and_clean(count: int = 20) -> tuple[ImageSet, ImageSet]:
 @pytest.mark.parametrize(("count", "share", "held"), [(20, 0.1, 2), (23, 0.5, 12), (20, 0.9, 18)])
 def test_what_it_stops_by_is_clean_and_not_trained_on(count: int, share: float, held: int) -> None:
     released, clean = released_and_clean(count)
-    trained, validation = EarlyStopping(share=share).split(released, clean, seed=4)
+    trained, validation = StoppedEarly(share=share).split(released, clean, seed=4)
     assert (len(trained), len(validation)) == (count - held, held)
     own = {one.numpy().tobytes() for one in clean.images}
     seen = [one.numpy().tobytes() for one in validation.images]
@@ -45,7 +45,7 @@ def test_what_it_stops_by_is_clean_and_not_trained_on(count: int, share: float, 
         images = part.images - 1 if part is trained else part.images
         assert [original[one.numpy().tobytes()] for one in images] == part.labels.tolist()
         assert len(part.windows) == len(part)
-    again, other = (EarlyStopping(share=share).split(released, clean, seed=one)[1] for one in (4, 5))
+    again, other = (StoppedEarly(share=share).split(released, clean, seed=one)[1] for one in (4, 5))
     assert again.sha256 == validation.sha256 and torch.equal(again.images, validation.images)
     assert other.sha256 != validation.sha256 and not torch.equal(other.images, validation.images)
     assert len({released.sha256, clean.sha256, trained.sha256, validation.sha256}) == 4
@@ -142,12 +142,12 @@ def test_shares_that_are_none_are_refused(text: str, message: str) -> None:
 def test_too_few_images_are_said_to_be_not_applicable() -> None:
     released, clean = released_and_clean()
     with pytest.raises(NotApplicableError, match=r"0\.05 of 20 images leave fewer than 2 to stop by or to train on"):
-        EarlyStopping(share=0.05).split(released, clean, seed=0)
+        StoppedEarly(share=0.05).split(released, clean, seed=0)
     with pytest.raises(NotApplicableError, match=r"0\.95 of 20 images leave fewer than 2"):
-        EarlyStopping(share=0.95).split(released, clean, seed=0)
+        StoppedEarly(share=0.95).split(released, clean, seed=0)
     with pytest.raises(NotApplicableError, match="20 images to train on, 10 originals; stopping early needs both"):
-        EarlyStopping(share=0.5).split(released, image_set(count=10), seed=0)
+        StoppedEarly(share=0.5).split(released, image_set(count=10), seed=0)
     labels = torch.zeros(20, 2)
     several = [replace(one, task=Task.MULTI_LABEL, labels=labels) for one in (released, clean)]
     with pytest.raises(NotApplicableError, match=r"0\.5 of 20 images hold no label both set and not set"):
-        EarlyStopping(share=0.5).split(*several, seed=0)
+        StoppedEarly(share=0.5).split(*several, seed=0)
