@@ -122,7 +122,7 @@ def choose_recipe(options: argparse.Namespace, parser: argparse.ArgumentParser) 
 
 
 def _shaped(recipe: Recipe, options: argparse.Namespace, parser: argparse.ArgumentParser) -> Recipe:
-    """Return the recipe with deltas in blocks, and with a pattern that keeps a share of the radius."""
+    """Return the recipe with deltas of that fineness, and with the pattern that the options say."""
     if options.phases is not None:
         recipe = _phased(recipe, options, parser)
     if options.channel_signs is not None:
@@ -134,16 +134,23 @@ def _shaped(recipe: Recipe, options: argparse.Namespace, parser: argparse.Argume
             parser.error(f"--kept-share: {options.perturbation} has no surrogate, or a pattern already")
         recipe = replace(recipe, kept_patterns=Stripes(phases=options.phases or 1), kept_share=options.kept_share)
     if options.low_pass is not None:
-        if not isinstance(recipe, SurrogateRecipe):
-            parser.error(f"--low-pass: {options.perturbation} has no surrogate; --block-size-px draws coarser patterns")
-        if options.block_size_px is not None:
-            parser.error("--low-pass and --block-size-px both say how fine deltas are; give one")
-        return replace(recipe, low_pass_share=options.low_pass)
+        return _low_passed(recipe, options, parser)
     if options.block_size_px is None:
         return recipe
     if not isinstance(recipe, SurrogateRecipe | SyntheticRecipe):
         parser.error(f"--block-size-px: {options.perturbation} makes deltas as fine as its network does")
     return replace(recipe, block_size_px=options.block_size_px)
+
+
+def _low_passed(recipe: Recipe, options: argparse.Namespace, parser: argparse.ArgumentParser) -> SurrogateRecipe:
+    """Return the recipe with the longest waves of deltas alone."""
+    if isinstance(recipe, SyntheticRecipe):
+        parser.error(f"--low-pass: {options.perturbation} has no surrogate; --block-size-px draws coarser patterns")
+    if not isinstance(recipe, SurrogateRecipe):
+        parser.error(f"--low-pass: {options.perturbation} makes deltas as fine as its network does")
+    if options.block_size_px is not None:
+        parser.error("--low-pass and --block-size-px both say how fine deltas are; give one")
+    return replace(recipe, low_pass_share=options.low_pass)
 
 
 def _phased(recipe: Recipe, options: argparse.Namespace, parser: argparse.ArgumentParser) -> Recipe:

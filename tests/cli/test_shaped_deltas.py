@@ -97,6 +97,10 @@ def test_phases_of_a_pattern_that_keeps_a_share(command: Command) -> None:
         (("--kept-share", "half"), "'half' is not a number"),
         (("--low-pass", "0.5"), "--low-pass: synthetic has no surrogate; --block-size-px draws coarser patterns"),
         (
+            ("--perturbation", "generator", "--low-pass", "0.5"),
+            "--low-pass: generator makes deltas as fine as its network",
+        ),
+        (
             ("--perturbation", "error_minimizing", "--low-pass", "0.5", "--block-size-px", "4"),
             "--low-pass and --block-size-px both say how fine deltas are; give one",
         ),
