@@ -63,8 +63,7 @@ class CleanPart:
         name = f"{seen} {self.share!r} {self.alone} {seed}"
         sha256 = hashlib.sha256(name.encode()).hexdigest()
         if self.alone:
-            parts = {one: getattr(clean, one)[chosen] for one in ("images", "labels", "windows")}
-            return replace(clean, sha256=sha256, **parts)
+            return clean.part(chosen, sha256=sha256)
         images = released.images.to(torch.promote_types(released.images.dtype, clean.images.dtype), copy=True)
         images[chosen] = clean.images[chosen].to(images)
         windows = released.windows.clone()

@@ -59,6 +59,11 @@ class ImageSet:
         """2 for pictures, 3 for volumes."""
         return self.images.ndim - 2
 
+    def part(self, chosen: Tensor, *, sha256: str) -> ImageSet:
+        """Return the images at these places, under a checksum of their own."""
+        parts = {name: getattr(self, name)[chosen] for name in ("images", "labels", "windows")}
+        return replace(self, sha256=sha256, **parts)
+
 
 def load_images(
     source: Source,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -68,9 +68,8 @@ class StoppedEarly:
         return self._part(trained, rest, seed=seed), validation
 
     def _part(self, images: ImageSet, chosen: Tensor, *, seed: int) -> ImageSet:
-        parts = {name: getattr(images, name)[chosen] for name in ("images", "labels", "windows")}
         name = f"{images.sha256} {len(chosen)} to stop early {self.share!r} {seed}"
-        return replace(images, sha256=hashlib.sha256(name.encode()).hexdigest(), **parts)
+        return images.part(chosen, sha256=hashlib.sha256(name.encode()).hexdigest())
 
     def describe(self) -> dict[str, Any]:
         """Return the settings as JSON values."""

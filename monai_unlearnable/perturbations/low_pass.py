@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -52,15 +53,16 @@ def low_pass(deltas: Deltas, waves: Sequence[int]) -> Deltas:
     for axis, kept in enumerate(waves, start=2):
         size = deltas.shape[axis]
         if kept < size:
-            cosines = _cosines(size, kept, deltas)
+            cosines = _cosines(size, kept).to(deltas)
             deltas = (deltas.movedim(axis, -1) @ cosines.T @ cosines).movedim(-1, axis)
     return deltas
 
 
-def _cosines(size: int, kept: int, like: Tensor) -> Tensor:
+@lru_cache(maxsize=16)  # every step of a descent asks for the same
+def _cosines(size: int, kept: int) -> Tensor:
     """Return the first rows of the orthonormal transform, ``(kept, size)``."""
     wave = torch.arange(kept, dtype=torch.float64)[:, None]
     position = (2 * torch.arange(size, dtype=torch.float64) + 1) / (2 * size)
     cosines = torch.cos(math.pi * wave * position) * math.sqrt(2 / size)
     cosines[0] /= math.sqrt(2)
-    return cosines.to(like)
+    return cosines

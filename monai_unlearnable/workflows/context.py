@@ -166,7 +166,7 @@ class RecipeContext:
     def synthetic(
         self, patterns: PatternFamily, *, faint_share: float, channel_signs: tuple[int, ...] | None = None
     ) -> Synthetic:
-        """Return a pattern for each class of the source; its channels have the signs of :attr:`opposed_channels`."""
+        """Return a pattern for each class of the source; None for the signs of :attr:`opposed_channels`."""
         return Synthetic(
             budget=self.budget,
             num_classes=self.num_classes,

@@ -33,9 +33,11 @@ class Recipe(ABC):
         largest_patch_values: values (voxels times channels) that the engine works on at a time: fewer images are in a
             batch where they are large, and an image that is larger itself is swept in patches.
         region: which voxels of an image may change; None for all.
+        said_if_given: settings that came later: None is not said, so that runs from before can be taken up again.
     """
 
     name: ClassVar[str]
+    said_if_given: ClassVar[tuple[str, ...]] = ()
     class_wise: bool = False
     batch_size: int = 128
     largest_patch_values: int = LARGEST_PATCH_VALUES
@@ -68,8 +70,9 @@ class Recipe(ABC):
         return context.loader(batch_size=self.batch_size, largest_patch_values=self.largest_patch_values)
 
     def describe(self) -> dict[str, Any]:
-        """Return all settings as JSON values; a factory by its dotted name."""
+        """Return all settings as JSON values; a factory by its dotted name. Some are said only where they are given."""
         settings = {one.name: getattr(self, one.name) for one in fields(self)}
+        settings = {key: value for key, value in settings.items() if value is not None or key not in self.said_if_given}
         return {"method": self.name, **{key: _described(value) for key, value in settings.items()}}
 
     def for_task(self, task: Task) -> Recipe:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from monai.engines import SupervisedTrainer
@@ -84,6 +84,7 @@ class SurrogateRecipe(Recipe):
         step_share: length of a delta step as a share of the radius.
     """
 
+    said_if_given: ClassVar[tuple[str, ...]] = ("low_pass_share",)
     networks: tuple[NetworkFactory, ...] = (small_resnet,)
     dense_networks: tuple[NetworkFactory, ...] = (small_unet,)
     channels_last: bool = True
@@ -101,11 +102,6 @@ class SurrogateRecipe(Recipe):
     low_pass_share: float | None = None
     steps: int = 20
     step_share: float = 0.1
-
-    def describe(self) -> dict[str, Any]:
-        """Return all settings as JSON values; see :meth:`Recipe.describe`. A low-pass is said where there is one."""
-        settings = super().describe()
-        return {name: value for name, value in settings.items() if (name, value) != ("low_pass_share", None)}
 
     def seen_at(self, size_px: int | None) -> SurrogateRecipe:
         """Let the surrogate look at this size, unless the recipe says which; see :meth:`Recipe.seen_at`."""

@@ -66,6 +66,7 @@ class SyntheticRecipe(Recipe):
     """
 
     name: ClassVar[str] = Synthetic.name
+    said_if_given: ClassVar[tuple[str, ...]] = ("block_size_px", "channel_signs")
     patterns: PatternFamily | None = None
     faint_share: float = 0.25
     block_size_px: int | None = None
@@ -77,12 +78,6 @@ class SyntheticRecipe(Recipe):
         check_blocks(images, self.block_size_px)
         if self.channel_signs is not None:
             check_channel_signs(self.channel_signs, images.shape(0)[0])
-
-    def describe(self) -> dict[str, Any]:
-        """Return all settings as JSON values; see :meth:`Recipe.describe`. Blocks and signs are said where given."""
-        said_where_given = ("block_size_px", "channel_signs")
-        settings = super().describe()
-        return {name: value for name, value in settings.items() if value is not None or name not in said_where_given}
 
     def for_task(self, task: Task) -> SyntheticRecipe:
         """Choose the patterns where none are, and their blocks; see :meth:`Recipe.for_task`."""

@@ -125,20 +125,6 @@ def test_it_is_told_and_drawn_apart_from_the_victim() -> None:
     assert base_of(stopped) == base_of(RECIPE)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("early-stopping:1", r"share=1\.0: a part to stop by is more than nothing and less than all; say 0\.1"),
-        ("early-stopping:0", r"share=0\.0: a part to stop by"),
-        ("early-stopping:x", "'x' is no number"),
-        ("early-stopping", "is not understood. Write early-stopping:SHARE"),
-    ],
-)
-def test_shares_that_are_none_are_refused(text: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        adversary_of(RECIPE, text)
-
-
 def test_too_few_images_are_said_to_be_not_applicable() -> None:
     released, clean = released_and_clean()
     with pytest.raises(NotApplicableError, match=r"0\.05 of 20 images leave fewer than 2 to stop by or to train on"):

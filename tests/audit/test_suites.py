@@ -55,6 +55,10 @@ def test_pretrained_victims_and_clean_parts_are_written(tmp_path: Path) -> None:
         ("clean-part:1", r"countermeasure 'clean-part:1': share=1\.0: a clean part is more than nothing"),
         ("clean-part:x", "countermeasure 'clean-part:x': 'x' is no number"),
         ("clean-part", "countermeasure 'clean-part' is not understood. Write clean-part:SHARE"),
+        ("early-stopping:1", r"share=1\.0: a part to stop by is more than nothing and less than all; say 0\.1"),
+        ("early-stopping:0", r"share=0\.0: a part to stop by"),
+        ("early-stopping:x", "'x' is no number"),
+        ("early-stopping", "is not understood. Write early-stopping:SHARE"),
     ],
 )
 def test_what_is_not_understood_says_why(text: str, message: str) -> None:
